@@ -1,0 +1,3 @@
+//! `dashpot`
+#[cfg(feature = "aws")]
+pub mod aws;
