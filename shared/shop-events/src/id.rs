@@ -1,0 +1,92 @@
+//! Identifiers, restricted to what is safe in a key, a log line and a URL.
+
+use serde::{Deserialize, Serialize};
+
+/// An identifier was empty, too long, or had a character outside `A-Z a-z 0-9 _ . : -`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} must be 1 to {max} characters out of A-Z a-z 0-9 _ . : -")]
+pub struct InvalidId {
+    what: &'static str,
+    max: usize,
+}
+
+macro_rules! id {
+    ($(#[$meta:meta])* $name:ident, $what:literal, $max:literal) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// The text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = InvalidId;
+
+            fn try_from(text: String) -> Result<Self, InvalidId> {
+                let fits = (1..=$max).contains(&text.len());
+                let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
+                if fits && text.bytes().all(safe) {
+                    Ok(Self(text))
+                } else {
+                    Err(InvalidId { what: $what, max: $max })
+                }
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                text.to_owned().try_into()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> String {
+                id.0
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+id!(
+    /// An order.
+    OrderId, "an order id", 64
+);
+id!(
+    /// A customer's pseudonym; not personal by itself.
+    UserId, "a user id", 64
+);
+id!(
+    /// A stock keeping unit: what can be ordered.
+    Sku, "a sku", 64
+);
+id!(
+    /// The payment provider's name for a payment intent.
+    IntentId, "a payment intent id", 128
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_that_could_forge_a_key_is_refused() {
+        for text in ["", "a#cancelled", "a b", "ä", "a\n", &"x".repeat(65)] {
+            assert!(text.parse::<OrderId>().is_err(), "{text:?}");
+        }
+        assert!("user_456".parse::<UserId>().is_ok());
+    }
+}
