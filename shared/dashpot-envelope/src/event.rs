@@ -222,7 +222,8 @@ mod tests {
 
     #[test]
     fn what_a_deployment_may_bring_is_not_yet_and_the_rest_is_never() {
-        let not_yet = |name, version, payload| read(name, version, payload).unwrap_err().is_not_yet();
+        let not_yet =
+            |name, version, payload| read(name, version, payload).unwrap_err().is_not_yet();
         assert!(not_yet("thing.undone", 1, "{}"));
         assert!(not_yet("thing.done", 3, "{}"));
         assert!(!not_yet("thing.done", 1, "{}"));
