@@ -44,8 +44,7 @@ pub enum IntentStatus {
 
 impl IntentStatus {
     /// The status that Stripe writes so.
-    #[must_use]
-    pub fn from_stripe(text: &str) -> Self {
+    pub(crate) fn from_stripe(text: &str) -> Self {
         match text {
             "requires_payment_method" => Self::RequiresPaymentMethod,
             "requires_confirmation" => Self::RequiresConfirmation,
@@ -93,8 +92,7 @@ pub enum RefundStatus {
 
 impl RefundStatus {
     /// The status that Stripe writes so.
-    #[must_use]
-    pub fn from_stripe(text: &str) -> Self {
+    pub(crate) fn from_stripe(text: &str) -> Self {
         match text {
             "pending" => Self::Pending,
             "requires_action" => Self::RequiresAction,
