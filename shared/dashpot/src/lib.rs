@@ -1,3 +1,77 @@
-//! `dashpot`
+//! SQS consumers on AWS Lambda that lose nothing.
+//!
+//! Of every batch, each message ends as exactly one of *done*, *failed* (it comes back) or *parked* (it lies in
+//! the dead-letter queue with its reason), whatever happens: a malformed body, a panic, a throttled table, the
+//! end of the invocation's time, the death of the process.
+//!
+//! ```no_run
+//! use dashpot::{Consumer, Failure, FailureExt, Json, from_fn};
+//!
+//! async fn resize(Json(url): Json<String>) -> Result<(), Failure> {
+//!     let size: u32 = url.rsplit('=').next().unwrap_or_default().parse().permanent()?; // never comes right
+//!     println!("{size}"); // and a bare `?` on an error means: try again, with backoff
+//!     Ok(())
+//! }
+//!
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> Result<(), lambda_runtime::Error> {
+//!     dashpot::run(Consumer::<_, Json<String>>::new("thumbnails", from_fn(resize))).await
+//! }
+//! ```
+//!
+//! - What a service writes: [`Handler`], [`Claims`], with [`Effects`], [`Failure`] and [`Context`]
+//! - What a message becomes: [`FromMessage`], for [`Envelope`] and [`Json`]
+//! - What puts it together: [`Consumer`], with [`Recovery`]
+//! - What it stands on: the ports [`Store`] and [`Queue`], with [`DynamoStore`] and [`SqsQueue`] behind them
+//! - For producers that are not consumers: [`Origin`]
+//!
+//! Features: `lambda` ([`run`]), `sqs`, `dynamodb`, all on by default.
+
 #[cfg(feature = "aws")]
 pub mod aws;
+mod claim;
+mod clock;
+mod commit;
+mod config;
+mod consumer;
+mod context;
+mod decode;
+mod effects;
+mod failure;
+mod handler;
+mod message;
+mod mode;
+mod outbox;
+mod pipeline;
+mod queue;
+mod recovery;
+mod row;
+#[cfg(feature = "lambda")]
+mod run;
+mod store;
+mod telemetry;
+
+#[cfg(feature = "dynamodb")]
+pub use aws::dynamo::DynamoStore;
+#[cfg(feature = "sqs")]
+pub use aws::sqs::SqsQueue;
+pub use claim::{Claim, Claimed, OnUnknown};
+pub use clock::now;
+pub use config::{ConfigError, variable};
+pub use consumer::Consumer;
+pub use context::Context;
+pub use dashpot_envelope::{Envelope, Event, EventSet, Metadata, Personal, event_set};
+pub use decode::{FromMessage, Json, Undecodable};
+pub use effects::{Effects, Refused};
+pub use failure::{Disposition, Failure, FailureExt};
+pub use handler::{FromFn, Handler, from_fn};
+pub use message::{Attributes, Message, MessageAttribute};
+pub use mode::{Atomic, Claiming, Claims, Mode, Plain};
+pub use outbox::{LARGEST_ENVELOPE, MOST_HOPS, Origin, OutboxError, day, hour};
+pub use pipeline::{BatchItemFailure, BatchResponse, InvalidEvent, Invocation};
+pub use queue::{NoQueue, ParkNote, Queue, QueueError};
+pub use recovery::{Problem, Reason, Recovery, Verdict};
+pub use row::{Change, Condition, Item, Key, Row, Value, Write};
+#[cfg(feature = "lambda")]
+pub use run::run;
+pub use store::{CommitError, Page, Query, Refusal, Store, StoreError};

@@ -1,5 +1,10 @@
 //! The one SDK configuration of a process: every client shares its HTTPS connector and credentials.
 
+#[cfg(feature = "dynamodb")]
+pub(crate) mod dynamo;
+#[cfg(feature = "sqs")]
+pub(crate) mod sqs;
+
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
@@ -29,4 +34,17 @@ pub async fn config() -> SdkConfig {
         )
         .load()
         .await
+}
+
+/// An SDK error and its causes in one line: the SDK's own `Display` says "service error" and no more.
+#[cfg(any(feature = "dynamodb", feature = "sqs"))]
+pub(crate) fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }

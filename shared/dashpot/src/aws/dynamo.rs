@@ -1,0 +1,379 @@
+//! The store on DynamoDB.
+
+mod expression;
+mod value;
+
+use std::collections::HashMap;
+use std::future::Future;
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, CancellationReason, ConditionCheck, Delete, KeysAndAttributes, Put,
+    ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+
+use self::expression::Expression;
+use self::value::{from_item, key_item, to_item};
+use crate::config::{ConfigError, variable};
+use crate::row::{Item, Key, Write};
+use crate::store::{CommitError, Page, Query, Refusal, Store, StoreError};
+
+/// One DynamoDB table with the string keys `pk` and `sk`.
+///
+/// A transaction is one `TransactWriteItems`; a single write that can be repeated without counting twice is one
+/// `PutItem`, `UpdateItem` or `DeleteItem`, at half the price.
+#[derive(Debug, Clone)]
+pub struct DynamoStore {
+    client: Client,
+    table: String,
+}
+
+type Attributes = HashMap<String, AttributeValue>;
+
+impl DynamoStore {
+    /// The table of that name.
+    #[must_use]
+    pub fn new(config: &SdkConfig, table: impl Into<String>) -> Self {
+        Self {
+            client: Client::new(config),
+            table: table.into(),
+        }
+    }
+
+    /// The table that `TABLE_NAME` names.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the variable is not set.
+    pub fn from_env(config: &SdkConfig) -> Result<Self, ConfigError> {
+        Ok(Self::new(config, variable("TABLE_NAME")?))
+    }
+
+    async fn commit_one(&self, write: &Write) -> Result<(), CommitError> {
+        let mut expression = Expression::default();
+        let condition = expression.condition(write.condition());
+        let old = ReturnValuesOnConditionCheckFailure::AllOld;
+        match write {
+            Write::Put { row, .. } => {
+                self.client
+                    .put_item()
+                    .table_name(&self.table)
+                    .set_item(Some(to_item(row)))
+                    .set_condition_expression(condition)
+                    .set_expression_attribute_names(expression.names())
+                    .set_expression_attribute_values(expression.values())
+                    .return_values_on_condition_check_failure(old)
+                    .send()
+                    .await
+                    .map_err(|error| single(&error, write, |e| match e {
+                        aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(e) => e.item(),
+                        _ => None,
+                    }))?;
+            }
+            Write::Update { key, changes, .. } => {
+                let update = expression.update(changes);
+                self.client
+                    .update_item()
+                    .table_name(&self.table)
+                    .set_key(Some(key_item(key)))
+                    .set_update_expression(update)
+                    .set_condition_expression(condition)
+                    .set_expression_attribute_names(expression.names())
+                    .set_expression_attribute_values(expression.values())
+                    .return_values_on_condition_check_failure(old)
+                    .send()
+                    .await
+                    .map_err(|error| single(&error, write, |e| match e {
+                        aws_sdk_dynamodb::operation::update_item::UpdateItemError::ConditionalCheckFailedException(e) => e.item(),
+                        _ => None,
+                    }))?;
+            }
+            Write::Delete { key, .. } => {
+                self.client
+                    .delete_item()
+                    .table_name(&self.table)
+                    .set_key(Some(key_item(key)))
+                    .set_condition_expression(condition)
+                    .set_expression_attribute_names(expression.names())
+                    .set_expression_attribute_values(expression.values())
+                    .return_values_on_condition_check_failure(old)
+                    .send()
+                    .await
+                    .map_err(|error| single(&error, write, |e| match e {
+                        aws_sdk_dynamodb::operation::delete_item::DeleteItemError::ConditionalCheckFailedException(e) => e.item(),
+                        _ => None,
+                    }))?;
+            }
+            Write::Check { .. } => return self.commit_all(std::slice::from_ref(write)).await,
+        }
+        Ok(())
+    }
+
+    async fn commit_all(&self, writes: &[Write]) -> Result<(), CommitError> {
+        let items = writes
+            .iter()
+            .map(|write| self.item(write))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| CommitError::Invalid(error.to_string()))?;
+        let outcome = self
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(items))
+            .send()
+            .await;
+        let error = match outcome {
+            Ok(_) => return Ok(()),
+            Err(error) => error,
+        };
+        if let SdkError::ServiceError(service) = &error
+            && let aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError::TransactionCanceledException(cancelled) = service.err()
+        {
+            return Err(cancellation(cancelled.cancellation_reasons(), writes));
+        }
+        Err(classify(&error))
+    }
+
+    fn item(
+        &self,
+        write: &Write,
+    ) -> Result<TransactWriteItem, aws_sdk_dynamodb::error::BuildError> {
+        let mut expression = Expression::default();
+        let condition = expression.condition(write.condition());
+        let old = ReturnValuesOnConditionCheckFailure::AllOld;
+        let item = TransactWriteItem::builder();
+        Ok(match write {
+            Write::Put { row, .. } => item.put(
+                Put::builder()
+                    .table_name(&self.table)
+                    .set_item(Some(to_item(row)))
+                    .set_condition_expression(condition)
+                    .set_expression_attribute_names(expression.names())
+                    .set_expression_attribute_values(expression.values())
+                    .return_values_on_condition_check_failure(old)
+                    .build()?,
+            ),
+            Write::Update { key, changes, .. } => {
+                let update = expression.update(changes);
+                item.update(
+                    Update::builder()
+                        .table_name(&self.table)
+                        .set_key(Some(key_item(key)))
+                        .set_update_expression(update)
+                        .set_condition_expression(condition)
+                        .set_expression_attribute_names(expression.names())
+                        .set_expression_attribute_values(expression.values())
+                        .return_values_on_condition_check_failure(old)
+                        .build()?,
+                )
+            }
+            Write::Delete { key, .. } => item.delete(
+                Delete::builder()
+                    .table_name(&self.table)
+                    .set_key(Some(key_item(key)))
+                    .set_condition_expression(condition)
+                    .set_expression_attribute_names(expression.names())
+                    .set_expression_attribute_values(expression.values())
+                    .return_values_on_condition_check_failure(old)
+                    .build()?,
+            ),
+            Write::Check { key, .. } => item.condition_check(
+                ConditionCheck::builder()
+                    .table_name(&self.table)
+                    .set_key(Some(key_item(key)))
+                    .set_condition_expression(condition)
+                    .set_expression_attribute_names(expression.names())
+                    .set_expression_attribute_values(expression.values())
+                    .return_values_on_condition_check_failure(old)
+                    .build()?,
+            ),
+        }
+        .build())
+    }
+}
+
+impl Store for DynamoStore {
+    async fn commit(&self, writes: &[Write]) -> Result<(), CommitError> {
+        match writes {
+            [] => Ok(()),
+            [write] if !write.counts() => self.commit_one(write).await,
+            _ => self.commit_all(writes).await,
+        }
+    }
+
+    async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Item>>, StoreError> {
+        let mut found: HashMap<Key, Item> = HashMap::new();
+        // BatchGetItem takes at most 100 keys, and refuses one that is named twice.
+        let mut wanted: Vec<&Key> = keys.iter().collect();
+        wanted.sort();
+        wanted.dedup();
+        for chunk in wanted.chunks(100) {
+            let mut left: Vec<Attributes> = chunk.iter().map(|key| key_item(key)).collect();
+            let mut tries = 0;
+            while !left.is_empty() {
+                tries += 1;
+                if tries > 5 {
+                    return Err(StoreError("the table is throttling reads".into()));
+                }
+                let request = KeysAndAttributes::builder()
+                    .set_keys(Some(left))
+                    .consistent_read(true)
+                    .build()
+                    .map_err(|error| StoreError(error.to_string()))?;
+                let answer = self
+                    .client
+                    .batch_get_item()
+                    .request_items(&self.table, request)
+                    .send()
+                    .await
+                    .map_err(|error| read_error(&error))?;
+                for item in answer
+                    .responses
+                    .into_iter()
+                    .flatten()
+                    .flat_map(|(_, items)| items)
+                {
+                    let item = from_item(item)?;
+                    if let Some(key) = key_of(&item) {
+                        found.insert(key, item);
+                    }
+                }
+                left = answer
+                    .unprocessed_keys
+                    .and_then(|mut unprocessed| unprocessed.remove(&self.table))
+                    .map(|unprocessed| unprocessed.keys)
+                    .unwrap_or_default();
+            }
+        }
+        Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
+    }
+
+    fn query(&self, query: &Query) -> impl Future<Output = Result<Page, StoreError>> + Send {
+        let (partition, value) = &query.partition;
+        let mut request = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .set_index_name(query.index.map(str::to_owned))
+            .consistent_read(query.index.is_none())
+            .expression_attribute_names("#p", *partition)
+            .expression_attribute_values(":p", AttributeValue::S(value.clone()))
+            .set_limit(query.limit.and_then(|limit| i32::try_from(limit).ok()))
+            .set_exclusive_start_key(query.after.as_ref().map(value::to_attributes));
+        request = match query.up_to {
+            None => request.key_condition_expression("#p = :p"),
+            Some((sort, bound)) => request
+                .key_condition_expression("#p = :p AND #s <= :s")
+                .expression_attribute_names("#s", sort)
+                .expression_attribute_values(":s", AttributeValue::N(bound.to_string())),
+        };
+        async move {
+            let answer = request.send().await.map_err(|error| read_error(&error))?;
+            Ok(Page {
+                items: answer
+                    .items
+                    .into_iter()
+                    .flatten()
+                    .map(from_item)
+                    .collect::<Result<_, _>>()?,
+                next: answer.last_evaluated_key.map(from_item).transpose()?,
+            })
+        }
+    }
+}
+
+fn key_of(item: &Item) -> Option<Key> {
+    Some(Key::of(
+        item.get("pk")?.as_str()?,
+        item.get("sk")?.as_str()?,
+    ))
+}
+
+/// A cancelled transaction says of each write why. Conditions come first: who can decide need not wait.
+fn cancellation(reasons: &[CancellationReason], writes: &[Write]) -> CommitError {
+    let has = |codes: &[&str]| {
+        reasons
+            .iter()
+            .any(|reason| reason.code().is_some_and(|code| codes.contains(&code)))
+    };
+    if let Some(reason) = reasons
+        .iter()
+        .find(|reason| reason.code() == Some("ValidationError"))
+    {
+        return CommitError::Invalid(reason.message().unwrap_or("validation").to_owned());
+    }
+    if has(&["ItemCollectionSizeLimitExceeded"]) {
+        return CommitError::Invalid("the item collection is full".into());
+    }
+    let refusals: Result<Vec<Refusal>, StoreError> = reasons
+        .iter()
+        .zip(writes)
+        .enumerate()
+        .filter(|(_, (reason, _))| reason.code() == Some("ConditionalCheckFailed"))
+        .map(|(index, (reason, write))| refusal(index, write, reason.item()))
+        .collect();
+    match refusals {
+        Ok(refusals) if !refusals.is_empty() => CommitError::Refused(refusals),
+        Ok(_) if has(&["TransactionConflict"]) => CommitError::Conflict,
+        Ok(_) if has(&["ThrottlingError", "ProvisionedThroughputExceeded"]) => {
+            CommitError::Throttled
+        }
+        Ok(_) => CommitError::Unknown("the transaction was cancelled without a reason".into()),
+        Err(error) => CommitError::Unknown(error.to_string()),
+    }
+}
+
+fn refusal(index: usize, write: &Write, old: Option<&Attributes>) -> Result<Refusal, StoreError> {
+    let row = old
+        .filter(|item| !item.is_empty())
+        .map(|item| from_item(item.clone()))
+        .transpose()?;
+    Ok(Refusal {
+        index,
+        key: write.key().clone(),
+        row,
+    })
+}
+
+fn single<E: ProvideErrorMetadata + std::error::Error + 'static>(
+    error: &SdkError<E>,
+    write: &Write,
+    old: impl Fn(&E) -> Option<&Attributes>,
+) -> CommitError {
+    match error {
+        SdkError::ServiceError(service)
+            if error.code() == Some("ConditionalCheckFailedException") =>
+        {
+            match refusal(0, write, old(service.err())) {
+                Ok(refusal) => CommitError::Refused(vec![refusal]),
+                Err(error) => CommitError::Unknown(error.to_string()),
+            }
+        }
+        _ => classify(error),
+    }
+}
+
+fn classify<E: ProvideErrorMetadata + std::error::Error + 'static>(
+    error: &SdkError<E>,
+) -> CommitError {
+    match error.code() {
+        Some("TransactionConflictException" | "TransactionInProgressException") => {
+            CommitError::Conflict
+        }
+        Some(
+            "ProvisionedThroughputExceededException"
+            | "ThrottlingException"
+            | "RequestLimitExceeded",
+        ) => CommitError::Throttled,
+        Some("ValidationException" | "ItemCollectionSizeLimitExceededException") => {
+            CommitError::Invalid(error.message().unwrap_or("validation").to_owned())
+        }
+        _ => CommitError::Unknown(super::describe(error)),
+    }
+}
+
+fn read_error<E: ProvideErrorMetadata + std::error::Error + 'static>(
+    error: &SdkError<E>,
+) -> StoreError {
+    StoreError(super::describe(error))
+}

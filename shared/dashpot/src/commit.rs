@@ -1,0 +1,206 @@
+//! From effects to one transaction: the proof that the message was handled, the writes, the events.
+
+use std::time::Duration;
+
+use crate::claim::Claim;
+use crate::context::Context;
+use crate::effects::{Effects, Refused};
+use crate::failure::Failure;
+use crate::outbox::{KEPT_SECONDS, Origin};
+use crate::row::{Condition, Key, Row, Value, Write};
+use crate::store::{CommitError, Refusal, Store};
+
+/// How often a handler may decide again about one message, before the message itself comes back.
+const DECISIONS: usize = 4;
+
+/// How often a transaction is tried again at once after a conflict or a throttle.
+const RETRIES: u32 = 3;
+
+/// How a message ended well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Settled {
+    Done,
+    Duplicate,
+}
+
+/// Commits what was decided, and decides again while conditions do not hold and the decision says how.
+pub(crate) async fn commit<S: Store>(
+    store: &S,
+    cx: &Context,
+    mut effects: Effects,
+    mut claim: Option<(&Claim, &str)>,
+) -> Result<Settled, Failure> {
+    for _ in 0..DECISIONS {
+        if effects.is_none() && claim.is_none() {
+            return Ok(Settled::Done);
+        }
+        let otherwise = effects.otherwise.take();
+        let transaction = Transaction::assemble(cx, effects, claim)?;
+        let refusals = match patiently(store, &transaction.writes, cx).await {
+            Ok(()) => return Ok(Settled::Done),
+            Err(CommitError::Refused(refusals)) => refusals,
+            Err(error @ CommitError::Invalid(_)) => return Err(Failure::permanent(error)),
+            Err(error) => return Err(Failure::retry(error)),
+        };
+        match transaction.judge(refusals, cx) {
+            Judgement::Duplicate => return Ok(Settled::Duplicate),
+            Judgement::ClaimLost => {
+                return Err(Failure::retry(
+                    "the claim's lease ran out before the commit",
+                ));
+            }
+            Judgement::Business(refused) => match otherwise {
+                Some(decide) => effects = decide(refused)?,
+                None => return Err(Failure::retry("a condition did not hold")),
+            },
+        }
+        // A second decision about a claimed row settles it as well.
+        claim = claim.filter(|_| !effects.is_none());
+    }
+    Err(Failure::retry("the rows changed under every decision"))
+}
+
+/// Commits, and tries again at once after conflicts and throttles, while there is time.
+pub(crate) async fn patiently<S: Store>(
+    store: &S,
+    writes: &[Write],
+    cx: &Context,
+) -> Result<(), CommitError> {
+    let mut pause = Duration::from_millis(25);
+    for _ in 0..RETRIES {
+        match store.commit(writes).await {
+            Err(CommitError::Conflict | CommitError::Throttled) if cx.remaining() > pause * 2 => {
+                tokio::time::sleep(pause / 2 + pause.mul_f64(fastrand::f64() / 2.0)).await;
+                pause *= 2;
+            }
+            outcome => return outcome,
+        }
+    }
+    store.commit(writes).await
+}
+
+/// The writes in order: the guard (natural key or inbox marker), the claim's end, the rest.
+struct Transaction {
+    writes: Vec<Write>,
+    guarded: bool,
+    settles: bool,
+}
+
+enum Judgement {
+    Duplicate,
+    ClaimLost,
+    Business(Refused),
+}
+
+impl Transaction {
+    fn assemble(
+        cx: &Context,
+        effects: Effects,
+        claim: Option<(&Claim, &str)>,
+    ) -> Result<Self, Failure> {
+        let origin = Origin {
+            source: cx.service,
+            correlation_id: &cx.correlation_id,
+            causation_id: Some(&cx.event_id),
+            hops: cx.hops.saturating_add(1),
+            traceparent: cx.traceparent.as_deref(),
+            now: crate::clock::now(),
+        };
+        let guard = match (effects.once, claim) {
+            (Some(row), _) => Some(row.set("cause", cx.event_id.as_str())),
+            (None, None) => Some(marker(cx, origin.now)),
+            // The claimed row itself, which only its owner can settle, is the guard.
+            (None, Some(_)) => None,
+        };
+        let (guarded, settles) = (guard.is_some(), claim.is_some());
+        let mut writes: Vec<Write> = guard.map(Write::create).into_iter().collect();
+        if let Some((claim, owner)) = claim {
+            writes.push(claim.settle(effects.settles.unwrap_or("done"), owner));
+        }
+        writes.extend(effects.writes);
+        for emit in effects.emits {
+            writes.push(origin.append(emit).map_err(Failure::permanent)?);
+        }
+        Ok(Self {
+            writes,
+            guarded,
+            settles,
+        })
+    }
+
+    /// A refused guard is looked at before anything else that was refused.
+    fn judge(&self, refusals: Vec<Refusal>, cx: &Context) -> Judgement {
+        let cause = |refusal: &Refusal| {
+            let row = refusal.row.as_ref()?;
+            row.get("cause").and_then(Value::as_str).map(str::to_owned)
+        };
+        let settle_index = usize::from(self.guarded);
+        if let Some(first) = refusals.first()
+            && self.guarded
+            && first.index == 0
+            && cause(first).as_deref() == Some(cx.event_id.as_str())
+        {
+            return Judgement::Duplicate;
+        }
+        if self.settles && refusals.iter().any(|refusal| refusal.index == settle_index) {
+            return Judgement::ClaimLost;
+        }
+        Judgement::Business(Refused::new(refusals))
+    }
+}
+
+/// The row that proves that a message was handled, where no natural key does.
+fn marker(cx: &Context, now: u64) -> Row {
+    Row::new(Key::new(format!("inbox#{}", cx.event_id)))
+        .set("cause", cx.event_id.as_str())
+        .set("expiresAt", now / 1000 + KEPT_SECONDS)
+}
+
+/// What is known of a message that is tried alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Noted {
+    /// It may run.
+    Runs,
+    /// It ran three times, and each time the process ended without a word.
+    Killer,
+}
+
+/// How often a suspect may run without a word afterwards.
+const SUSPECT_RUNS: i64 = 3;
+
+/// How long the note about a suspect is kept, in seconds: 7 days.
+const NOTE_KEPT_SECONDS: u64 = 7 * 24 * 3600;
+
+fn note_key(cx: &Context) -> Key {
+    Key::new(format!("suspect#{}", cx.event_id))
+}
+
+/// Notes, before a suspect runs, that it runs.
+pub(crate) async fn note_suspect<S: Store>(store: &S, cx: &Context) -> Result<Noted, Failure> {
+    // The delivery tells a refusal of a repeat of this very write, whose answer was lost, from a killer.
+    let delivery = format!("{}#{}", cx.message_id, cx.attempt);
+    let few_runs = Condition::Any(vec![
+        Condition::Missing("runs".into()),
+        Condition::Below("runs".into(), SUSPECT_RUNS),
+    ]);
+    let write = Write::update(note_key(cx))
+        .add("runs", 1)
+        .set("delivery", delivery.as_str())
+        .set("expiresAt", cx.now / 1000 + NOTE_KEPT_SECONDS)
+        .when(few_runs);
+    match patiently(store, &[write], cx).await {
+        Ok(()) => Ok(Noted::Runs),
+        Err(CommitError::Refused(refusals)) => {
+            let noted = refusals.first().and_then(|refusal| refusal.row.as_ref());
+            let same = noted.and_then(|row| row.get("delivery")?.as_str()) == Some(&delivery);
+            Ok(if same { Noted::Runs } else { Noted::Killer })
+        }
+        Err(error) => Err(Failure::retry(error)),
+    }
+}
+
+/// Removes the note: the suspect has spoken, whatever it said.
+pub(crate) async fn clear_suspect<S: Store>(store: &S, cx: &Context) {
+    // At best: a note that stays counts one run too many, of three, and goes after seven days.
+    let _ = store.commit(&[Write::delete(note_key(cx))]).await;
+}

@@ -1,0 +1,81 @@
+//! What a handler is told besides the event.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::claim::Claimed;
+
+/// The delivery that is being handled.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Context {
+    /// The consumer's name.
+    pub service: &'static str,
+    /// The idempotency key: the event's id, or a name-based UUID of the content.
+    pub event_id: String,
+    /// Follows the customer's request through every service.
+    pub correlation_id: String,
+    /// How many events lie between this one and the customer's request.
+    pub hops: u32,
+    /// SQS's id of the message.
+    pub message_id: String,
+    /// How often it was received, this time included.
+    pub attempt: u32,
+    /// How long ago it was first received.
+    pub age: Duration,
+    /// Now, in milliseconds since the Unix epoch.
+    pub now: u64,
+    /// When the answer must be on its way.
+    pub deadline: Instant,
+    /// The trace that it belongs to, as in the header `traceparent`.
+    pub traceparent: Option<String>,
+    pub(crate) claimed: Option<Claimed>,
+}
+
+impl Context {
+    /// The context of a first delivery, with half a minute left: where tests and examples start from.
+    pub fn first_delivery(service: &'static str, event_id: impl Into<String>) -> Self {
+        let event_id = event_id.into();
+        Self {
+            service,
+            correlation_id: event_id.clone(),
+            message_id: event_id.clone(),
+            event_id,
+            hops: 0,
+            attempt: 1,
+            age: Duration::ZERO,
+            now: crate::clock::now(),
+            deadline: Instant::now() + Duration::from_secs(30),
+            traceparent: None,
+            claimed: None,
+        }
+    }
+
+    /// The same, with a claim in hand.
+    #[must_use]
+    pub fn with_claim(mut self, claimed: Claimed) -> Self {
+        self.claimed = Some(claimed);
+        self
+    }
+
+    /// The claim that was taken for this event; none where the handler asked for none.
+    #[must_use]
+    pub fn claimed(&self) -> Option<&Claimed> {
+        self.claimed.as_ref()
+    }
+
+    /// Whether an earlier try may have had its effect outside: ask before repeating it.
+    #[must_use]
+    pub fn may_have_happened(&self) -> bool {
+        self.claimed
+            .as_ref()
+            .is_some_and(|claimed| claimed.may_have_happened)
+    }
+
+    /// The time left before the answer must be on its way.
+    #[must_use]
+    pub fn remaining(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+}

@@ -1,0 +1,192 @@
+//! What a handler decides: writes, events, and what to do when a condition does not hold.
+
+use std::fmt;
+
+use dashpot_envelope::Event;
+use serde_json::value::RawValue;
+
+use crate::failure::Failure;
+use crate::row::{Item, Key, Row, Write};
+use crate::store::Refusal;
+
+type Otherwise = Box<dyn FnOnce(Refused) -> Result<Effects, Failure> + Send>;
+
+/// The effects of one message, committed in one transaction together with the proof that it was handled.
+///
+/// A plain value: a handler is tested by looking at what it returns.
+#[derive(Default)]
+pub struct Effects {
+    pub(crate) once: Option<Row>,
+    pub(crate) writes: Vec<Write>,
+    pub(crate) emits: Vec<Emit>,
+    pub(crate) settles: Option<&'static str>,
+    pub(crate) otherwise: Option<Otherwise>,
+}
+
+impl Effects {
+    /// Nothing at all: the message is acknowledged without a round trip.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Puts the row if there is none: a natural key, which stands in for the inbox marker.
+    ///
+    /// The row gets the attribute `cause`, the event's id. A row of the same cause means that the message
+    /// was handled before: it is acknowledged. A row of another cause is a refusal.
+    #[must_use]
+    pub fn once(mut self, row: Row) -> Self {
+        self.once = Some(row);
+        self
+    }
+
+    /// Adds a write.
+    #[must_use]
+    pub fn write(mut self, write: Write) -> Self {
+        self.writes.push(write);
+        self
+    }
+
+    /// Adds writes.
+    #[must_use]
+    pub fn writes(mut self, writes: impl IntoIterator<Item = Write>) -> Self {
+        self.writes.extend(writes);
+        self
+    }
+
+    /// Says an event, through the outbox.
+    #[must_use]
+    pub fn emit<T: Event>(mut self, event: &T) -> Self {
+        self.emits.push(Emit::new(event));
+        self
+    }
+
+    /// The state that a claimed row ends in; `done` where nothing is said.
+    #[must_use]
+    pub fn settle(mut self, state: &'static str) -> Self {
+        self.settles = Some(state);
+        self
+    }
+
+    /// Decides again when a condition did not hold, with the rows as they stand in hand.
+    #[must_use]
+    pub fn otherwise(
+        mut self,
+        decide: impl FnOnce(Refused) -> Result<Self, Failure> + Send + 'static,
+    ) -> Self {
+        self.otherwise = Some(Box::new(decide));
+        self
+    }
+
+    /// Whether there is nothing to commit.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.once.is_none()
+            && self.writes.is_empty()
+            && self.emits.is_empty()
+            && self.settles.is_none()
+    }
+
+    /// For tests: the natural key's row.
+    #[must_use]
+    pub fn once_row(&self) -> Option<&Row> {
+        self.once.as_ref()
+    }
+
+    /// For tests: the writes.
+    #[must_use]
+    pub fn written(&self) -> &[Write] {
+        &self.writes
+    }
+
+    /// For tests: the names of the events said.
+    #[must_use]
+    pub fn emitted(&self) -> Vec<&'static str> {
+        self.emits.iter().map(|emit| emit.event_type).collect()
+    }
+
+    /// For tests: the payload of the first event said, read back.
+    #[must_use]
+    pub fn emitted_payload<T: Event>(&self) -> Option<T> {
+        let emit = self.emits.iter().find(|emit| emit.event_type == T::TYPE)?;
+        serde_json::from_str(emit.payload.as_ref().ok()?.get()).ok()
+    }
+
+    /// For tests: the state that a claimed row ends in.
+    #[must_use]
+    pub fn settled(&self) -> Option<&'static str> {
+        self.settles
+    }
+
+    /// For tests: what is decided when these conditions do not hold.
+    #[must_use]
+    pub fn when_refused(self, refused: Refused) -> Option<Result<Self, Failure>> {
+        self.otherwise.map(|decide| decide(refused))
+    }
+}
+
+impl fmt::Debug for Effects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Effects")
+            .field("once", &self.once)
+            .field("writes", &self.writes)
+            .field("emits", &self.emitted())
+            .field("settles", &self.settles)
+            .field("otherwise", &self.otherwise.is_some())
+            .finish()
+    }
+}
+
+impl From<()> for Effects {
+    fn from((): ()) -> Self {
+        Self::none()
+    }
+}
+
+/// An event that is to be said; it becomes an envelope when it is committed.
+#[derive(Debug)]
+pub(crate) struct Emit {
+    pub(crate) event_type: &'static str,
+    pub(crate) version: u32,
+    pub(crate) subject: String,
+    pub(crate) group: String,
+    pub(crate) payload: Result<Box<RawValue>, serde_json::Error>,
+}
+
+impl Emit {
+    pub(crate) fn new<T: Event>(event: &T) -> Self {
+        Self {
+            event_type: T::TYPE,
+            version: T::VERSION,
+            subject: event.subject().to_owned(),
+            group: event.group().to_owned(),
+            payload: serde_json::value::to_raw_value(event),
+        }
+    }
+}
+
+/// The conditions that did not hold, with the rows as they stand.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Refused(Vec<Refusal>);
+
+impl Refused {
+    /// From what the store said.
+    #[must_use]
+    pub fn new(refusals: Vec<Refusal>) -> Self {
+        Self(refusals)
+    }
+
+    /// The keys of the refused writes, in the order of the writes.
+    pub fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.0.iter().map(|refusal| &refusal.key)
+    }
+
+    /// The row that stands in the way of a write to this key.
+    #[must_use]
+    pub fn row(&self, key: &Key) -> Option<&Item> {
+        self.0
+            .iter()
+            .find(|refusal| refusal.key == *key)
+            .and_then(|refusal| refusal.row.as_ref())
+    }
+}

@@ -1,0 +1,175 @@
+//! A record of an SQS event, viewed where it lies.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// What Lambda hands over: the records of one batch, viewed in the event's text.
+#[derive(Debug, Deserialize)]
+pub(crate) struct SqsEvent<'a> {
+    #[serde(rename = "Records", borrow)]
+    pub(crate) records: Vec<Message<'a>>,
+}
+
+/// One message as SQS delivered it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Message<'a> {
+    /// SQS's own id of the message: what the response names. A redrive changes it.
+    #[serde(borrow)]
+    pub message_id: Cow<'a, str>,
+    /// What deletes this delivery of it, or changes its visibility.
+    #[serde(borrow, default)]
+    pub receipt_handle: Cow<'a, str>,
+    /// The body.
+    #[serde(borrow, default)]
+    pub body: Cow<'a, str>,
+    /// What SQS says about the delivery.
+    #[serde(borrow, default)]
+    pub attributes: Attributes<'a>,
+    /// What the sender added, as JSON: read only when it is needed.
+    #[serde(borrow, default)]
+    pub message_attributes: Option<&'a RawValue>,
+    /// The queue's ARN.
+    #[serde(rename = "eventSourceARN", borrow, default)]
+    pub source_arn: Cow<'a, str>,
+}
+
+/// What SQS says about a delivery; numbers are texts there.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Attributes<'a> {
+    /// How often it was received, this time included.
+    #[serde(borrow, default)]
+    pub approximate_receive_count: Cow<'a, str>,
+    /// When it was first received, in milliseconds since the Unix epoch.
+    #[serde(borrow, default)]
+    pub approximate_first_receive_timestamp: Cow<'a, str>,
+}
+
+impl Message<'_> {
+    /// How often it was received, this time included; 1 where nothing is said.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.attributes
+            .approximate_receive_count
+            .parse()
+            .unwrap_or(1)
+    }
+
+    /// When it was first received, in milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn first_received(&self) -> Option<u64> {
+        self.attributes
+            .approximate_first_receive_timestamp
+            .parse()
+            .ok()
+    }
+
+    /// The text that was sent: the body, or what lies in it where SNS wrapped it (no raw delivery).
+    #[must_use]
+    pub fn content(&self) -> Cow<'_, str> {
+        #[derive(Deserialize)]
+        struct Notification<'a> {
+            #[serde(rename = "Type", borrow)]
+            kind: Cow<'a, str>,
+            #[serde(rename = "TopicArn")]
+            _topic: serde::de::IgnoredAny,
+            #[serde(rename = "Message", borrow)]
+            message: Cow<'a, str>,
+        }
+
+        // The search is what keeps the common case, raw delivery, at one pass over the body.
+        if self.body.contains("\"TopicArn\"")
+            && let Ok(wrapped) = serde_json::from_str::<Notification<'_>>(&self.body)
+            && wrapped.kind == "Notification"
+        {
+            return wrapped.message;
+        }
+        Cow::Borrowed(&self.body)
+    }
+}
+
+/// An attribute that a sender added.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MessageAttribute {
+    /// `String`, `Number` or `Binary`, perhaps with a custom label.
+    pub data_type: String,
+    /// The value of a String or Number.
+    #[serde(default)]
+    pub string_value: Option<String>,
+    /// The value of a Binary, in Base64.
+    #[serde(default)]
+    pub binary_value: Option<String>,
+}
+
+impl Message<'_> {
+    /// What the sender added, by name; nothing where it cannot be read.
+    #[must_use]
+    pub fn sender_attributes(&self) -> std::collections::BTreeMap<String, MessageAttribute> {
+        self.message_attributes
+            .and_then(|raw| serde_json::from_str(raw.get()).ok())
+            .unwrap_or_default()
+    }
+
+    /// The text of one attribute that the sender added.
+    pub(crate) fn text_attribute(&self, name: &str) -> Option<String> {
+        // The search keeps the usual case, no such attribute, from parsing them all.
+        self.message_attributes
+            .filter(|raw| raw.get().contains(name))
+            .and_then(|_| self.sender_attributes().remove(name)?.string_value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    fn message(body: &str) -> Message<'_> {
+        let mut message: Message<'_> = serde_json::from_str(r#"{"messageId":"m"}"#).unwrap();
+        message.body = Cow::Borrowed(body);
+        message
+    }
+
+    #[test]
+    fn a_record_as_lambda_sends_it_is_viewed() {
+        let event: SqsEvent<'_> = serde_json::from_str(
+            r#"{"Records":[{"messageId":"m-1","receiptHandle":"r-1","body":"{\"a\":1}",
+            "attributes":{"ApproximateReceiveCount":"3","SentTimestamp":"1","SenderId":"s","ApproximateFirstReceiveTimestamp":"1732464000000"},
+            "messageAttributes":{"type":{"stringValue":"order.placed","stringListValues":[],"binaryListValues":[],"dataType":"String"}},
+            "md5OfBody":"x","eventSource":"aws:sqs","eventSourceARN":"arn:aws:sqs:eu-central-1:1:q","awsRegion":"eu-central-1"}]}"#,
+        )
+        .unwrap();
+        let message = &event.records[0];
+        assert_eq!(
+            (message.attempt(), message.first_received()),
+            (3, Some(1_732_464_000_000))
+        );
+        assert_eq!(message.content(), r#"{"a":1}"#);
+        assert_eq!(
+            message.sender_attributes()["type"].string_value.as_deref(),
+            Some("order.placed")
+        );
+    }
+
+    #[test]
+    fn what_sns_wrapped_is_unwrapped() {
+        let body = r#"{"Type":"Notification","MessageId":"x","TopicArn":"arn:aws:sns:…","Message":"{\"a\":\"b\"}"}"#;
+        assert_eq!(message(body).content(), r#"{"a":"b"}"#);
+    }
+
+    #[test]
+    fn what_only_looks_wrapped_is_left_alone() {
+        for body in [
+            r#"{"Type":"Other","TopicArn":"t","Message":"m"}"#,
+            r#"{"TopicArn":"t","Message":"m"}"#,
+            r#"{"Type":"Notification","TopicArn":"t","Message":{"a":1}}"#,
+            r#""TopicArn""#,
+        ] {
+            assert_eq!(message(body).content(), body);
+        }
+    }
+}

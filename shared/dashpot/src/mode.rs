@@ -1,0 +1,239 @@
+//! The forms of a consumer: what stands between a handler and its being done.
+
+use std::future::Future;
+
+use crate::claim::{Claim, Claimant, Claimed, OnUnknown, Standing};
+use crate::commit::{self, Noted, Settled, patiently};
+use crate::context::Context;
+use crate::effects::Effects;
+use crate::failure::Failure;
+use crate::handler::Handler;
+use crate::row::Item;
+use crate::store::{CommitError, Store};
+
+/// How a message was stopped.
+#[derive(Debug)]
+pub enum Stopped {
+    /// The handler, or the store, says so.
+    Failed(Failure),
+    /// An effect outside may have happened, and [`OnUnknown::Park`] was asked for.
+    UnknownOutcome,
+}
+
+impl From<Failure> for Stopped {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// How a message ended well: done now, or found done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    pub(crate) duplicate: bool,
+}
+
+impl From<Settled> for Ended {
+    fn from(settled: Settled) -> Self {
+        Self {
+            duplicate: settled == Settled::Duplicate,
+        }
+    }
+}
+
+/// What a consumer does around its handler. Sealed: [`Plain`], [`Atomic`] and [`Claiming`] are all.
+pub trait Mode<H, E>: Send + Sync {
+    #[doc(hidden)]
+    fn run(
+        &self,
+        handler: &H,
+        event: E,
+        cx: &mut Context,
+    ) -> impl Future<Output = Result<Ended, Stopped>> + Send;
+
+    /// Notes a suspect before it runs; false means that it has killed the process three times.
+    #[doc(hidden)]
+    fn may_run(&self, cx: &Context) -> impl Future<Output = Result<bool, Failure>> + Send;
+
+    /// Forgets the note.
+    #[doc(hidden)]
+    fn has_spoken(&self, cx: &Context) -> impl Future<Output = ()> + Send;
+}
+
+/// The handler does everything itself; partial failures only.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Plain;
+
+impl<E: Send, H: Handler<E, Output = ()>> Mode<H, E> for Plain {
+    async fn run(&self, handler: &H, event: E, cx: &mut Context) -> Result<Ended, Stopped> {
+        handler.handle(event, cx).await?;
+        Ok(Settled::Done.into())
+    }
+
+    async fn may_run(&self, _: &Context) -> Result<bool, Failure> {
+        Ok(true)
+    }
+
+    async fn has_spoken(&self, _: &Context) {}
+}
+
+/// Effects, proof and events are one transaction.
+#[derive(Debug, Clone)]
+pub struct Atomic<S>(pub(crate) S);
+
+impl<E: Send, H: Handler<E, Output = Effects>, S: Store> Mode<H, E> for Atomic<S> {
+    async fn run(&self, handler: &H, event: E, cx: &mut Context) -> Result<Ended, Stopped> {
+        let effects = handler.handle(event, cx).await?;
+        Ok(commit::commit(&self.0, cx, effects, None).await?.into())
+    }
+
+    async fn may_run(&self, cx: &Context) -> Result<bool, Failure> {
+        Ok(commit::note_suspect(&self.0, cx).await? == Noted::Runs)
+    }
+
+    async fn has_spoken(&self, cx: &Context) {
+        commit::clear_suspect(&self.0, cx).await;
+    }
+}
+
+/// A handler with an effect outside: claim, act, complete.
+pub trait Claims<E>: Handler<E> {
+    /// What must be claimed before [`handle`](Handler::handle) runs; none where there is nothing to do
+    /// outside.
+    ///
+    /// # Errors
+    /// A [`Failure`] as in [`handle`](Handler::handle).
+    fn claim(&self, event: &E, cx: &Context) -> Result<Option<Claim>, Failure>;
+
+    /// Decides with the row in hand that stands in a state from which it cannot be claimed.
+    ///
+    /// # Errors
+    /// A [`Failure`] as in [`handle`](Handler::handle).
+    fn refused(&self, event: E, row: &Item, cx: &Context) -> Result<Effects, Failure>;
+}
+
+/// See [`Claims`].
+#[derive(Debug, Clone)]
+pub struct Claiming<S> {
+    pub(crate) store: S,
+    pub(crate) on_unknown: OnUnknown,
+}
+
+enum Take {
+    Claimed(Claimed),
+    NotWanted,
+    Refused(Item),
+}
+
+impl<S: Store> Claiming<S> {
+    async fn take(&self, claim: &Claim, owner: &str, cx: &Context) -> Result<Take, Failure> {
+        let now = crate::clock::now();
+        let lease = u64::try_from(cx.remaining().as_millis()).unwrap_or_default();
+        let by = Claimant {
+            owner,
+            cause: &cx.event_id,
+            now,
+            lease_until: now + lease,
+        };
+        let Some(refusals) = refused(patiently(&self.store, &claim.create(&by), cx).await)? else {
+            return Ok(Take::Claimed(Claimed {
+                version: 1,
+                may_have_happened: false,
+                before: None,
+            }));
+        };
+        if refusals.iter().any(|refusal| refusal.index > 0) {
+            return Ok(Take::NotWanted);
+        }
+        let Some(row) = refusals.into_iter().next().and_then(|refusal| refusal.row) else {
+            return Err(Failure::retry("the claimed row went away"));
+        };
+        let (version, may_have_happened) = match claim.judge(&row, &by) {
+            Standing::Refused => return Ok(Take::Refused(row)),
+            Standing::Busy(left) => {
+                return Err(Failure::retry_after(
+                    left,
+                    "another delivery is acting on it",
+                ));
+            }
+            Standing::Ours { version } => {
+                return Ok(Take::Claimed(Claimed {
+                    version,
+                    may_have_happened: false,
+                    before: None,
+                }));
+            }
+            Standing::Free { version } => (version, false),
+            Standing::Unknown { version } => (version, true),
+        };
+        match refused(patiently(&self.store, &claim.take_over(&by, version), cx).await)? {
+            None => Ok(Take::Claimed(Claimed {
+                version: version + 1,
+                may_have_happened,
+                before: Some(row),
+            })),
+            Some(refusals) if refusals.iter().any(|refusal| refusal.index > 0) => {
+                Ok(Take::NotWanted)
+            }
+            Some(_) => Err(Failure::retry("another delivery has just claimed it")),
+        }
+    }
+}
+
+fn refused(
+    outcome: Result<(), CommitError>,
+) -> Result<Option<Vec<crate::store::Refusal>>, Failure> {
+    match outcome {
+        Ok(()) => Ok(None),
+        Err(CommitError::Refused(refusals)) => Ok(Some(refusals)),
+        Err(error @ CommitError::Invalid(_)) => Err(Failure::permanent(error)),
+        Err(error) => Err(Failure::retry(error)),
+    }
+}
+
+impl<E, H, S> Mode<H, E> for Claiming<S>
+where
+    E: Send + Sync,
+    H: Claims<E> + Handler<E, Output = Effects>,
+    S: Store,
+{
+    async fn run(&self, handler: &H, event: E, cx: &mut Context) -> Result<Ended, Stopped> {
+        let Some(claim) = handler.claim(&event, cx)? else {
+            let effects = handler.handle(event, cx).await?;
+            return Ok(commit::commit(&self.store, cx, effects, None).await?.into());
+        };
+        let owner = format!("{:032x}", fastrand::u128(..));
+        match self.take(&claim, &owner, cx).await? {
+            Take::NotWanted => Ok(Settled::Done.into()),
+            Take::Refused(row) => {
+                let effects = handler.refused(event, &row, cx)?;
+                if effects.is_none() {
+                    return Ok(Settled::Duplicate.into());
+                }
+                Ok(commit::commit(&self.store, cx, effects, None).await?.into())
+            }
+            Take::Claimed(claimed)
+                if claimed.may_have_happened && self.on_unknown == OnUnknown::Park =>
+            {
+                Err(Stopped::UnknownOutcome)
+            }
+            Take::Claimed(claimed) => {
+                cx.claimed = Some(claimed);
+                // On a failure the claim stays: whether the effect happened is not known, and only the
+                // lease's end lets somebody ask.
+                let effects = handler.handle(event, cx).await?;
+                let claim = Some((&claim, owner.as_str()));
+                Ok(commit::commit(&self.store, cx, effects, claim)
+                    .await?
+                    .into())
+            }
+        }
+    }
+
+    async fn may_run(&self, cx: &Context) -> Result<bool, Failure> {
+        Ok(commit::note_suspect(&self.store, cx).await? == Noted::Runs)
+    }
+
+    async fn has_spoken(&self, cx: &Context) {
+        commit::clear_suspect(&self.store, cx).await;
+    }
+}

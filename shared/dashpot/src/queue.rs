@@ -1,0 +1,89 @@
+//! The port to the consumer's own queue and its dead-letter queue.
+
+use std::future::Future;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::message::Message;
+
+/// What the pipeline asks of SQS.
+pub trait Queue: Send + Sync {
+    /// Whether there is a queue at all; [`NoQueue`] has none.
+    const PRESENT: bool = true;
+
+    /// Makes deliveries invisible for so long: pairs of receipt handle and delay. At best: one that fails
+    /// comes back when its visibility time-out ends.
+    fn delay(&self, delays: &[(&str, Duration)]) -> impl Future<Output = ()> + Send;
+
+    /// Deletes deliveries, by receipt handle.
+    ///
+    /// # Errors
+    /// [`QueueError`] when it is not certain that all are deleted.
+    fn delete(&self, receipts: &[&str]) -> impl Future<Output = Result<(), QueueError>> + Send;
+
+    /// Sends a message, with its note, to the dead-letter queue.
+    ///
+    /// # Errors
+    /// [`QueueError`] when it is not certain that it lies there, or when it does not fit there.
+    fn park(
+        &self,
+        message: &Message<'_>,
+        note: &ParkNote<'_>,
+    ) -> impl Future<Output = Result<(), QueueError>> + Send;
+}
+
+/// SQS did not do what it was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the queue failed: {0}")]
+pub struct QueueError(pub String);
+
+/// What a parked message says about itself: the JSON of its attribute `dashpot`.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ParkNote<'a> {
+    /// See [`Reason`](crate::Reason).
+    pub reason: &'static str,
+    /// What exactly, at most 512 characters, without a word of the content.
+    pub detail: &'a str,
+    /// Who parked it.
+    pub consumer: &'a str,
+    /// The ARN of the queue that it came from.
+    pub source_queue: &'a str,
+    /// SQS's id of it in that queue.
+    pub message_id: &'a str,
+    /// The event's id, if it could be read.
+    pub event_id: Option<&'a str>,
+    /// The event's name, if it could be read.
+    #[serde(rename = "type")]
+    pub event_type: Option<&'a str>,
+    /// How often it was received.
+    pub attempts: u32,
+    /// When it was first received, in milliseconds since the Unix epoch.
+    pub first_seen: Option<u64>,
+    /// When it was parked, in milliseconds since the Unix epoch.
+    pub parked_at: u64,
+    /// The same for messages that failed for the same cause.
+    pub fingerprint: String,
+    /// How often it had been replayed before.
+    pub redrives: u32,
+}
+
+/// No queue: nothing is delayed or parked, failed messages come back when their visibility time-out ends, and
+/// SQS's own redrive policy ends them.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoQueue;
+
+impl Queue for NoQueue {
+    const PRESENT: bool = false;
+
+    async fn delay(&self, _: &[(&str, Duration)]) {}
+
+    async fn delete(&self, _: &[&str]) -> Result<(), QueueError> {
+        Ok(())
+    }
+
+    async fn park(&self, _: &Message<'_>, _: &ParkNote<'_>) -> Result<(), QueueError> {
+        Err(QueueError("this consumer has no dead-letter queue".into()))
+    }
+}
