@@ -1,1 +1,4 @@
-//! The `inventory` function.
+//! Inventory: reserves stock for every line of an order, or for none, and gives it back when the order falls
+//! through.
+
+pub mod handler;

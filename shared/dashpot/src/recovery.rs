@@ -21,15 +21,15 @@ pub struct Recovery {
 }
 
 /// SQS lets a message be invisible for at most 12 hours, counted from its receive.
-const LONGEST_DELAY: Duration = Duration::from_secs(12 * 3600 - 60);
+const LONGEST_DELAY: Duration = Duration::from_mins(12 * 60 - 1);
 
 impl Default for Recovery {
     fn default() -> Self {
         Self {
             base: Duration::from_secs(30),
-            cap: Duration::from_secs(15 * 60),
-            park_after: Duration::from_secs(6 * 3600),
-            not_yet_for: Duration::from_secs(3600),
+            cap: Duration::from_mins(15),
+            park_after: Duration::from_hours(6),
+            not_yet_for: Duration::from_hours(1),
             panics: 5,
         }
     }
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn every_problem_has_its_verdict() {
-        let (young, hours) = (seconds(60), |n: u64| seconds(3600 * n));
+        let (young, hours) = (seconds(60), Duration::from_hours);
         let retry = Failed(Disposition::Retry);
         let after = |n| Failed(Disposition::RetryAfter(seconds(n)));
         let table = [
@@ -202,7 +202,7 @@ mod tests {
             (retry, 2, young, Delay(seconds(30))),
             (retry, 6, young, Delay(seconds(450))),
             (retry, 4_000_000, young, Delay(seconds(450))),
-            (retry, 9, hours(6) - seconds(1), Delay(seconds(450))),
+            (retry, 9, seconds(6 * 3600 - 1), Delay(seconds(450))),
             (retry, 2, hours(6), Park(Reason::Expired)),
             (OutOfTime, 2, young, Delay(seconds(30))),
             (OutOfTime, 2, hours(6), Park(Reason::Expired)),

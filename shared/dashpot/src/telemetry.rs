@@ -88,12 +88,12 @@ struct Overflow<'a> {
 #[serde(rename_all = "PascalCase")]
 struct Directive {
     timestamp: u64,
-    cloud_watch_metrics: [Metrics; 1],
+    cloud_watch_metrics: [Group; 1],
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Metrics {
+struct Group {
     namespace: &'static str,
     dimensions: [&'static [&'static str]; 2],
     metrics: Vec<Metric>,
@@ -196,7 +196,7 @@ impl<'a> Report<'a> {
             let line = Embedded {
                 aws: Directive {
                     timestamp: crate::clock::now(),
-                    cloud_watch_metrics: [Metrics {
+                    cloud_watch_metrics: [Group {
                         namespace: "Dashpot",
                         dimensions: [&["service"], &["service", "version"]],
                         metrics,

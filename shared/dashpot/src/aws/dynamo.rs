@@ -122,9 +122,8 @@ impl DynamoStore {
             .set_transact_items(Some(items))
             .send()
             .await;
-        let error = match outcome {
-            Ok(_) => return Ok(()),
-            Err(error) => error,
+        let Err(error) = outcome else {
+            return Ok(());
         };
         if let SdkError::ServiceError(service) = &error
             && let aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError::TransactionCanceledException(cancelled) = service.err()
