@@ -1,0 +1,59 @@
+use std::collections::BTreeSet;
+
+use dashpot_envelope::EventSet;
+use shop_events::ShopEvent;
+
+use crate::document::{CONSUMERS, Template, list};
+
+/// What only those take who take everything.
+const FOR_THE_RECORD_ONLY: [&str; 2] = ["payment.captured", "payment.voided"];
+
+/// The types that a consumer's subscription lets through; `None` is all of them.
+fn filter(service: &str) -> Option<BTreeSet<String>> {
+    let template = Template::at("prod");
+    let subscription = template.properties(&format!("{service}Subscription"));
+    let policy = subscription["FilterPolicy"].as_object()?;
+    assert_eq!(
+        policy.keys().collect::<Vec<_>>(),
+        ["type"],
+        "{service}: a filter on anything else drops events without a word"
+    );
+    assert_eq!(subscription["FilterPolicyScope"], "MessageAttributes");
+    Some(
+        list(&policy["type"])
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
+    )
+}
+
+fn known() -> BTreeSet<String> {
+    ShopEvent::types().into_iter().map(str::to_owned).collect()
+}
+
+#[test]
+fn every_event_reaches_a_queue_or_is_for_the_record_only() {
+    let taken: BTreeSet<_> = CONSUMERS.into_iter().filter_map(filter).flatten().collect();
+    let untaken: Vec<_> = known().difference(&taken).cloned().collect();
+    assert_eq!(untaken, FOR_THE_RECORD_ONLY);
+}
+
+#[test]
+fn every_filter_names_events_that_exist() {
+    for service in CONSUMERS {
+        let unknown: Vec<_> = filter(service)
+            .unwrap_or_default()
+            .difference(&known())
+            .cloned()
+            .collect();
+        assert!(unknown.is_empty(), "{service}: {unknown:?}");
+    }
+}
+
+#[test]
+fn analytics_and_journal_take_everything_known_or_not() {
+    for service in CONSUMERS {
+        let takes_all = matches!(service, "Analytics" | "Journal");
+        assert_eq!(filter(service).is_none(), takes_all, "{service}");
+    }
+}
