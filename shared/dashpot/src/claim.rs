@@ -14,7 +14,8 @@ use crate::row::{Condition, Item, Key, Row, Value, Write};
 pub struct Claim {
     pub(crate) key: Key,
     pub(crate) acting: &'static str,
-    pub(crate) from: &'static [&'static str],
+    /// From which states, besides absence, to which acting state.
+    pub(crate) moves: Vec<(&'static str, &'static str)>,
     pub(crate) unless: Vec<Key>,
     pub(crate) attributes: Item,
 }
@@ -26,7 +27,7 @@ impl Claim {
         Self {
             key,
             acting,
-            from: &[],
+            moves: Vec::new(),
             unless: Vec::new(),
             attributes: Item::new(),
         }
@@ -34,8 +35,17 @@ impl Claim {
 
     /// It may also be claimed from these states.
     #[must_use]
-    pub fn from(mut self, states: &'static [&'static str]) -> Self {
-        self.from = states;
+    pub fn from(self, states: &[&'static str]) -> Self {
+        let acting = self.acting;
+        self.instead(states, acting)
+    }
+
+    /// From these states it is claimed for another acting state instead: what is captured is not voided, but
+    /// refunded.
+    #[must_use]
+    pub fn instead(mut self, states: &[&'static str], acting: &'static str) -> Self {
+        self.moves
+            .extend(states.iter().map(|state| (*state, acting)));
         self
     }
 
@@ -66,9 +76,14 @@ impl Claim {
     }
 
     /// The second try: the row is there, exactly as it was looked at.
-    pub(crate) fn take_over(&self, by: &Claimant<'_>, version: i64) -> Vec<Write> {
+    pub(crate) fn take_over(
+        &self,
+        by: &Claimant<'_>,
+        version: i64,
+        acting: &'static str,
+    ) -> Vec<Write> {
         let mut write = Write::update(self.key.clone())
-            .set("state", self.acting)
+            .set("state", acting)
             .set("owner", by.owner)
             .set("leaseUntil", by.lease_until)
             .set("cause", by.cause)
@@ -93,17 +108,20 @@ impl Claim {
         let version = number("version");
         let state = text("state").unwrap_or_default();
         let lease_left = number("leaseUntil") - i64::try_from(by.now).unwrap_or(i64::MAX);
-        if state == self.acting && text("owner") == Some(by.owner) {
+        let mut moves = self.moves.iter();
+        let free = moves.clone().find(|(from, _)| *from == state);
+        let acting = std::iter::once(self.acting)
+            .chain(moves.by_ref().map(|(_, acting)| *acting))
+            .find(|acting| *acting == state);
+        match (free, acting) {
             // Our own claim, whose answer was lost on the way.
-            Standing::Ours { version }
-        } else if self.from.contains(&state) {
-            Standing::Free { version }
-        } else if state == self.acting && lease_left <= 0 {
-            Standing::Unknown { version }
-        } else if state == self.acting {
-            Standing::Busy(Duration::from_millis(lease_left.unsigned_abs()))
-        } else {
-            Standing::Refused
+            (_, Some(acting)) if text("owner") == Some(by.owner) => {
+                Standing::Ours { version, acting }
+            }
+            (Some((_, acting)), _) => Standing::Free { version, acting },
+            (None, Some(acting)) if lease_left <= 0 => Standing::Unknown { version, acting },
+            (None, Some(_)) => Standing::Busy(Duration::from_millis(lease_left.unsigned_abs())),
+            (None, None) => Standing::Refused,
         }
     }
 
@@ -132,9 +150,9 @@ pub(crate) struct Claimant<'a> {
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
-    Ours { version: i64 },
-    Free { version: i64 },
-    Unknown { version: i64 },
+    Ours { version: i64, acting: &'static str },
+    Free { version: i64, acting: &'static str },
+    Unknown { version: i64, acting: &'static str },
     Busy(Duration),
     Refused,
 }
@@ -144,6 +162,8 @@ pub(crate) enum Standing {
 pub struct Claimed {
     /// The version of the row while it is claimed: 1 the first time, one more each time.
     pub version: i64,
+    /// The state that it is claimed for: which of its effects the handler is to have.
+    pub acting: &'static str,
     /// An earlier try, of this or another delivery, may have had its effect outside.
     pub may_have_happened: bool,
     /// The row as it stood before; none if it was absent.
@@ -184,20 +204,48 @@ mod tests {
     fn a_row_that_is_there_is_judged_by_state_owner_and_lease() {
         let claim = Claim::new(Key::new("x"), "capturing").from(&["authorised"]);
         let judge = |state, owner, lease| claim.judge(&row(state, owner, lease), &BY);
+        let (version, acting) = (4, "capturing");
         assert_eq!(
             judge("capturing", "me", 31_000),
-            Standing::Ours { version: 4 }
+            Standing::Ours { version, acting }
         );
-        assert_eq!(judge("authorised", "", 0), Standing::Free { version: 4 });
+        assert_eq!(
+            judge("authorised", "", 0),
+            Standing::Free { version, acting }
+        );
         assert_eq!(
             judge("capturing", "other", 1_001),
             Standing::Busy(Duration::from_millis(1))
         );
         assert_eq!(
             judge("capturing", "other", 1_000),
-            Standing::Unknown { version: 4 }
+            Standing::Unknown { version, acting }
         );
         assert_eq!(judge("captured", "me", 0), Standing::Refused);
         assert_eq!(judge("voiding", "other", 0), Standing::Refused);
+    }
+
+    #[test]
+    fn what_is_done_depends_on_the_state_that_is_found() {
+        let claim = Claim::new(Key::new("x"), "voiding").instead(&["captured"], "refunding");
+        let judge = |state, owner, lease| claim.judge(&row(state, owner, lease), &BY);
+        let (version, acting) = (4, "refunding");
+        assert_eq!(judge("captured", "", 0), Standing::Free { version, acting });
+        assert_eq!(
+            judge("refunding", "me", 31_000),
+            Standing::Ours { version, acting }
+        );
+        assert_eq!(
+            judge("refunding", "other", 1_000),
+            Standing::Unknown { version, acting }
+        );
+        assert_eq!(
+            judge("voiding", "other", 1_000),
+            Standing::Unknown {
+                version,
+                acting: "voiding"
+            }
+        );
+        assert_eq!(judge("refunded", "", 0), Standing::Refused);
     }
 }

@@ -18,6 +18,8 @@ pub enum Stopped {
     Failed(Failure),
     /// An effect outside may have happened, and [`OnUnknown::Park`] was asked for.
     UnknownOutcome,
+    /// It ran alone three times, and each time the process ended without a word.
+    Killer,
 }
 
 impl From<Failure> for Stopped {
@@ -137,6 +139,7 @@ impl<S: Store> Claiming<S> {
         let Some(refusals) = refused(patiently(&self.store, &claim.create(&by), cx).await)? else {
             return Ok(Take::Claimed(Claimed {
                 version: 1,
+                acting: claim.acting,
                 may_have_happened: false,
                 before: None,
             }));
@@ -147,7 +150,7 @@ impl<S: Store> Claiming<S> {
         let Some(row) = refusals.into_iter().next().and_then(|refusal| refusal.row) else {
             return Err(Failure::retry("the claimed row went away"));
         };
-        let (version, may_have_happened) = match claim.judge(&row, &by) {
+        let (version, acting, may_have_happened) = match claim.judge(&row, &by) {
             Standing::Refused => return Ok(Take::Refused(row)),
             Standing::Busy(left) => {
                 return Err(Failure::retry_after(
@@ -155,27 +158,34 @@ impl<S: Store> Claiming<S> {
                     "another delivery is acting on it",
                 ));
             }
-            Standing::Ours { version } => {
+            Standing::Ours { version, acting } => {
                 return Ok(Take::Claimed(Claimed {
                     version,
+                    acting,
                     may_have_happened: false,
                     before: None,
                 }));
             }
-            Standing::Free { version } => (version, false),
-            Standing::Unknown { version } => (version, true),
+            Standing::Free { version, acting } => (version, acting, false),
+            Standing::Unknown { version, acting } => (version, acting, true),
         };
-        match refused(patiently(&self.store, &claim.take_over(&by, version), cx).await)? {
-            None => Ok(Take::Claimed(Claimed {
+        let take_over = claim.take_over(&by, version, acting);
+        let refusals = refused(patiently(&self.store, &take_over, cx).await)?.unwrap_or_default();
+        if refusals.iter().any(|refusal| refusal.index > 0) {
+            return Ok(Take::NotWanted);
+        }
+        // Refused by our own claim: its first answer was lost on the way.
+        let rows = refusals.iter().filter_map(|refusal| refusal.row.as_ref());
+        let ours = |row: &Item| matches!(claim.judge(row, &by), Standing::Ours { .. });
+        if refusals.is_empty() || rows.into_iter().any(ours) {
+            return Ok(Take::Claimed(Claimed {
                 version: version + 1,
+                acting,
                 may_have_happened,
                 before: Some(row),
-            })),
-            Some(refusals) if refusals.iter().any(|refusal| refusal.index > 0) => {
-                Ok(Take::NotWanted)
-            }
-            Some(_) => Err(Failure::retry("another delivery has just claimed it")),
+            }));
         }
+        Err(Failure::retry("another delivery has just claimed it"))
     }
 }
 
@@ -197,7 +207,7 @@ where
     S: Store,
 {
     async fn run(&self, handler: &H, event: E, cx: &mut Context) -> Result<Ended, Stopped> {
-        let Some(claim) = handler.claim(&event, cx)? else {
+        let Some(mut claim) = handler.claim(&event, cx)? else {
             let effects = handler.handle(event, cx).await?;
             return Ok(commit::commit(&self.store, cx, effects, None).await?.into());
         };
@@ -217,6 +227,7 @@ where
                 Err(Stopped::UnknownOutcome)
             }
             Take::Claimed(claimed) => {
+                claim.acting = claimed.acting;
                 cx.claimed = Some(claimed);
                 // On a failure the claim stays: whether the effect happened is not known, and only the
                 // lease's end lets somebody ask.

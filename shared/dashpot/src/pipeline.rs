@@ -117,8 +117,7 @@ impl Outcome {
 struct Batch<'a> {
     messages: &'a [Message<'a>],
     outcomes: Vec<Option<Outcome>>,
-    started: Vec<bool>,
-    /// When handlers are stopped.
+    /// When handlers are stopped, and none is started any more.
     deadline: Instant,
     /// When the answer goes out, whatever is still to be said to the queue.
     last_call: Instant,
@@ -180,18 +179,18 @@ where
             async move { (index, self.run_one(message, deadline, false).await) }
         };
         for index in waiting.by_ref().take(self.concurrency) {
-            batch.started[index] = true;
             running.push(run(index, batch.deadline));
         }
-        while let Ok(Some((index, outcome))) = timeout_at(batch.deadline, running.next()).await {
+        // Handlers end by themselves at the deadline; what is left after it is for parking.
+        while let Ok(Some((index, outcome))) = timeout_at(batch.last_call, running.next()).await {
             batch.outcomes[index] = Some(outcome);
-            if let Some(next) = waiting.next() {
-                batch.started[next] = true;
+            if Instant::now() < batch.deadline
+                && let Some(next) = waiting.next()
+            {
                 running.push(run(next, batch.deadline));
             }
         }
         drop(running);
-        self.end_late(batch, &indices).await;
         self.delay(batch, &indices).await;
     }
 
@@ -203,7 +202,6 @@ where
             if Instant::now() >= batch.deadline || !self.delete(batch, &mut deleted).await {
                 return;
             }
-            batch.started[index] = true;
             let message = &batch.messages[index];
             let run = self.run_one(message, batch.deadline, true);
             batch.outcomes[index] = timeout_at(batch.last_call, run).await.ok();
@@ -253,29 +251,6 @@ where
         }
     }
 
-    /// Messages whose handlers were stopped by the clock come back, or are parked when that has gone on for
-    /// too long.
-    async fn end_late(&self, batch: &mut Batch<'_>, indices: &[usize]) {
-        let mut ending = FuturesUnordered::new();
-        for &index in indices {
-            if batch.started[index] && batch.outcomes[index].is_none() {
-                let message = &batch.messages[index];
-                ending.push(async move {
-                    let known = E::from_message(message).ok();
-                    let subject = Subject::of(message, known.as_ref());
-                    (
-                        index,
-                        self.end(message, &subject, Problem::OutOfTime, OUT_OF_TIME)
-                            .await,
-                    )
-                });
-            }
-        }
-        while let Ok(Some((index, outcome))) = timeout_at(batch.last_call, ending.next()).await {
-            batch.outcomes[index] = Some(outcome);
-        }
-    }
-
     /// One message from its body to its fate.
     async fn run_one(&self, message: &Message<'_>, deadline: Instant, alone: bool) -> Outcome {
         let event = match E::from_message(message) {
@@ -284,25 +259,16 @@ where
         };
         let subject = Subject::of(message, Some(&event));
         let mut cx = self.context(message, &event, &subject, deadline);
-        if alone {
-            match self.mode.may_run(&cx).await {
-                Ok(true) => {}
-                Ok(false) => return self.end(message, &subject, Problem::Killer, KILLER).await,
-                Err(failure) => {
-                    let problem = Problem::Failed(failure.disposition());
-                    return self
-                        .end(message, &subject, problem, &failure.to_string())
-                        .await;
-                }
-            }
-        }
         let start = Instant::now();
-        let run = AssertUnwindSafe(self.mode.run(&self.handler, event, &mut cx)).catch_unwind();
-        let ran = timeout_at(deadline, run).await;
+        let run = async {
+            if alone && !self.mode.may_run(&cx).await? {
+                return Err(Stopped::Killer);
+            }
+            self.mode.run(&self.handler, event, &mut cx).await
+        };
+        let ran = timeout_at(deadline, AssertUnwindSafe(run).catch_unwind()).await;
         let handler_millis = millis(start.elapsed());
-        if alone {
-            self.mode.has_spoken(&cx).await;
-        }
+        let killer = matches!(ran, Ok(Ok(Err(Stopped::Killer))));
         let mut outcome = match ran {
             Ok(Ok(Ok(ended))) => subject.outcome(
                 if ended.duplicate {
@@ -316,6 +282,9 @@ where
                 let problem = Problem::Failed(failure.disposition());
                 self.end(message, &subject, problem, &failure.to_string())
                     .await
+            }
+            Ok(Ok(Err(Stopped::Killer))) => {
+                self.end(message, &subject, Problem::Killer, KILLER).await
             }
             Ok(Ok(Err(Stopped::UnknownOutcome))) => {
                 let detail = "an earlier try may have had its effect outside";
@@ -333,6 +302,10 @@ where
             }
         };
         outcome.handler_millis = Some(handler_millis);
+        // A killer is forgiven only once it is parked: a replay starts anew.
+        if alone && (!killer || outcome.fate.is_settled()) {
+            self.mode.has_spoken(&cx).await;
+        }
         outcome
     }
 
@@ -484,7 +457,6 @@ impl<'a> Batch<'a> {
         Self {
             messages,
             outcomes: messages.iter().map(|_| None).collect(),
-            started: vec![false; messages.len()],
             deadline: before(margin),
             last_call: before(margin / 4),
         }
