@@ -15,7 +15,7 @@ pub fn client(url: &str) -> Result<reqwest::Client> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = reqwest::Client::builder()
         .connect_timeout(Duration::from_secs(5))
-        .timeout(Duration::from_secs(60));
+        .timeout(Duration::from_mins(1));
     if url.starts_with("http://127.0.0.1") || url.starts_with("http://localhost") {
         builder = builder.no_proxy();
     }

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use aws_sdk_cloudformation::Client;
-use aws_sdk_cloudformation::error::DisplayErrorContext;
+
+use crate::aws::Explained;
 
 const QUEUE: &str = "Queue";
 const DEAD_LETTER_QUEUE: &str = "DeadLetterQueue";
 const TABLE: &str = "Table";
 const FUNCTION: &str = "Function";
+const LOG_GROUP: &str = "LogGroup";
 
 /// The queues of one service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,10 +43,12 @@ impl Resources {
             .stack_name(stack)
             .send()
             .await
-            .map_err(|cause| anyhow::anyhow!("{}", DisplayErrorContext(cause)))
+            .explained()
             .with_context(|| format!("cannot find the stack `{stack}`"))?;
-        let outputs = described.stacks().iter().flat_map(|stack| stack.outputs());
-        let outputs = outputs
+        let outputs = described
+            .stacks()
+            .iter()
+            .flat_map(aws_sdk_cloudformation::types::Stack::outputs)
             .filter_map(|output| {
                 Some((
                     output.output_key()?.to_owned(),
@@ -60,7 +64,7 @@ impl Resources {
             .into_paginator()
             .send();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|cause| anyhow::anyhow!("{}", DisplayErrorContext(cause)))?;
+            let page = page.explained()?;
             for resource in page.stack_resource_summaries() {
                 if let (Some(logical), Some(physical)) = (
                     resource.logical_resource_id(),
@@ -137,6 +141,12 @@ impl Resources {
         self.by_service(FUNCTION)
     }
 
+    /// Log groups by service.
+    #[must_use]
+    pub fn log_groups(&self) -> BTreeMap<String, String> {
+        self.by_service(LOG_GROUP)
+    }
+
     fn by_service(&self, suffix: &str) -> BTreeMap<String, String> {
         self.ids
             .iter()
@@ -200,9 +210,9 @@ mod tests {
 
     #[test]
     fn a_missing_resource_is_named() {
-        let error = resources(&[])
-            .id("OrdersTable")
-            .map_err(|error| error.to_string());
+        let nothing = resources(&[]);
+
+        let error = nothing.id("OrdersTable").map_err(|error| error.to_string());
 
         assert_eq!(
             error,

@@ -121,7 +121,7 @@ mod tests {
         let mut zip = zip::ZipArchive::new(Cursor::new(archive)).unwrap();
         assert_eq!(zip.len(), 1);
         let file = zip.by_index(0).unwrap();
-        assert_eq!(file.name(), "bootstrap");
+        assert_eq!(file.name().unwrap(), "bootstrap");
         assert_eq!(file.unix_mode().unwrap() & 0o777, 0o755);
         assert_eq!(file.compression(), CompressionMethod::Stored);
     }

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use aws_sdk_cloudformation::Client;
-use aws_sdk_cloudformation::error::DisplayErrorContext;
 use aws_sdk_cloudformation::types::{
     Capability, ChangeSetStatus, ChangeSetType, Parameter, ResourceStatus, StackStatus,
 };
@@ -14,6 +13,7 @@ use tokio::task::JoinSet;
 
 use super::binaries::{self, Binaries};
 use super::emulator::Emulator;
+use crate::aws::Explained;
 use crate::progress::Step;
 
 const BUCKET: &str = "dashpot-deployments";
@@ -51,7 +51,7 @@ pub(super) async fn deploy(
         .set_parameters(Some(declared(&template, parameters)))
         .send()
         .await
-        .map_err(|cause| anyhow!("{}", DisplayErrorContext(cause)))
+        .explained()
         .context("the template was refused")?;
     wait_for_change_set(client, stack).await?;
 
@@ -62,7 +62,7 @@ pub(super) async fn deploy(
         .change_set_name(CHANGE_SET)
         .send()
         .await
-        .map_err(|cause| anyhow!("{}", DisplayErrorContext(cause)))
+        .explained()
         .context("the change set was refused")?;
     wait_for_stack(client, stack, step).await
 }
@@ -135,7 +135,7 @@ async fn wait_for_change_set(client: &Client, stack: &str) -> Result<()> {
             .change_set_name(CHANGE_SET)
             .send()
             .await
-            .map_err(|cause| anyhow!("{}", DisplayErrorContext(cause)))?;
+            .explained()?;
         match change_set.status() {
             Some(ChangeSetStatus::CreateComplete) => return Ok(()),
             Some(ChangeSetStatus::Failed) => bail!(
@@ -154,7 +154,7 @@ async fn wait_for_stack(client: &Client, stack: &str, step: &Step) -> Result<()>
             .stack_name(stack)
             .send()
             .await
-            .map_err(|cause| anyhow!("{}", DisplayErrorContext(cause)))?;
+            .explained()?;
         let status = described
             .stacks()
             .first()
@@ -181,7 +181,7 @@ async fn failures(client: &Client, stack: &str) -> Result<String> {
         .stack_name(stack)
         .send()
         .await
-        .map_err(|cause| anyhow!("{}", DisplayErrorContext(cause)))?;
+        .explained()?;
     let failed = events
         .stack_events()
         .iter()

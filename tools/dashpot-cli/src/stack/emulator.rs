@@ -28,7 +28,7 @@ const REGION: &str = "us-east-1";
 /// The emulator takes this pair for the account's root. Functions get sessions of their own roles.
 const ACCESS_KEY: &str = "test";
 const SECRET_KEY: &str = "test";
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(50);
 const ATTEMPTS: u32 = 3;
 
@@ -75,7 +75,7 @@ pub(crate) fn sdk_config(endpoint: &str) -> SdkConfig {
         .timeout_config(
             TimeoutConfig::builder()
                 .connect_timeout(Duration::from_secs(2))
-                .operation_timeout(Duration::from_secs(60))
+                .operation_timeout(Duration::from_mins(1))
                 .build(),
         )
         .build()

@@ -15,9 +15,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::pin::pin;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use aws_config::SdkConfig;
-use aws_sdk_cloudformation::error::DisplayErrorContext;
 
 use self::binaries::Binaries;
 use self::emulator::Emulator;
@@ -25,6 +24,7 @@ pub use self::emulator::Letter;
 pub(crate) use self::emulator::sdk_config;
 use self::provider::Provider;
 pub use self::state::{State, Tenure};
+use crate::aws::Explained;
 use crate::progress::Progress;
 use crate::target::{STACK_NAME, Target};
 use crate::{project, template};
@@ -128,7 +128,6 @@ impl Stack {
 
         let resources = crate::resources::Resources::of(&cloudformation, STACK_NAME).await?;
         let state = State {
-            pid: std::process::id(),
             endpoint: emulator.endpoint().to_owned(),
             api_url: emulator.api_url(resources.output("ApiUrl")?)?,
             sandbox_url: provider.url().to_owned(),
@@ -222,7 +221,7 @@ async fn store_payment_key(config: &SdkConfig) -> Result<()> {
         .secret_string(PAYMENT_KEY)
         .send()
         .await
-        .map_err(|cause| anyhow!("{}", DisplayErrorContext(cause)))
+        .explained()
         .context("cannot store the payment provider's key")?;
     Ok(())
 }

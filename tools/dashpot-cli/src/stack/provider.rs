@@ -6,6 +6,8 @@ use std::thread::JoinHandle;
 use anyhow::{Context, Result};
 use tokio::sync::oneshot;
 
+use crate::sandbox;
+
 /// A sandbox on a thread and a runtime of its own: the stack outlives the runtime of the test that
 /// started it.
 #[derive(Debug)]
@@ -33,9 +35,12 @@ impl Provider {
                         // A stack that is gone without a word has no use for a sandbox either.
                         let _ = stopped.await;
                     };
-                    match tokio::net::TcpListener::from_std(listener) {
-                        Ok(listener) => serve(listener, stopped).await,
-                        Err(cause) => eprintln!("the payment sandbox cannot listen: {cause}"),
+                    let served = match tokio::net::TcpListener::from_std(listener) {
+                        Ok(listener) => sandbox::serve(listener, stopped).await,
+                        Err(cause) => Err(cause),
+                    };
+                    if let Err(cause) = served {
+                        anstream::eprintln!("the payment sandbox ended: {cause}");
                     }
                 });
             })
@@ -50,10 +55,6 @@ impl Provider {
     pub(super) fn url(&self) -> &str {
         &self.url
     }
-}
-
-async fn serve(_listener: tokio::net::TcpListener, stopped: impl Future<Output = ()>) {
-    stopped.await;
 }
 
 impl Drop for Provider {

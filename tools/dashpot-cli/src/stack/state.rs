@@ -1,9 +1,12 @@
 //! What `dashpot up` leaves for the other commands, and how they know that it still runs.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{Read, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rustix::process::Pid;
 use serde::{Deserialize, Serialize};
 
 use crate::project;
@@ -12,8 +15,6 @@ use crate::project;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct State {
-    /// The process that runs it.
-    pub pid: u32,
     /// The AWS endpoint.
     pub endpoint: String,
     /// Where orders are taken.
@@ -22,12 +23,11 @@ pub struct State {
     pub sandbox_url: String,
 }
 
-/// The right to be *the* local stack of this clone. The lock goes with the process, however it ends, so
-/// a state file without a lock speaks of a stack that is gone.
+/// The right to be *the* local stack of this clone: an exclusive lock on a file that holds the process id.
+/// The lock goes with the process, however it ends, so nothing that lies about can speak of a stack that
+/// is gone.
 #[derive(Debug)]
-pub struct Tenure {
-    _lock: File,
-}
+pub struct Tenure(File);
 
 impl Tenure {
     /// Takes the place, or returns `None` while another process has it.
@@ -35,14 +35,44 @@ impl Tenure {
     /// # Errors
     ///
     /// `.dashpot/` cannot be written.
-    pub fn take() -> Result<Option<Self>> {
-        fs::create_dir_all(project::private()).context("cannot create .dashpot/")?;
-        let lock =
-            File::create(lock_file()).context("cannot create the lock of the local stack")?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Some(Self { _lock: lock })),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(cause)) => Err(cause).context("cannot lock the local stack"),
+    pub async fn take() -> Result<Option<Self>> {
+        let mut lock = open_lock()?;
+        // A command that looks whether a stack runs holds the lock for a moment.
+        for _ in 0..20 {
+            match lock.try_lock() {
+                Ok(()) => {
+                    lock.set_len(0)?;
+                    write!(lock, "{}", std::process::id())?;
+                    return Ok(Some(Self(lock)));
+                }
+                Err(TryLockError::WouldBlock) => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                Err(TryLockError::Error(cause)) => {
+                    return Err(cause).context("cannot lock the local stack");
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The process that has the place, if one has.
+    ///
+    /// # Errors
+    ///
+    /// `.dashpot/` cannot be read.
+    pub fn holder() -> Result<Option<Pid>> {
+        let mut lock = open_lock()?;
+        match lock.try_lock_shared() {
+            Ok(()) => Ok(None),
+            Err(TryLockError::WouldBlock) => {
+                let mut pid = String::new();
+                lock.read_to_string(&mut pid)?;
+                Ok(pid.trim().parse().ok().and_then(Pid::from_raw))
+            }
+            Err(TryLockError::Error(cause)) => {
+                Err(cause).context("cannot look for the local stack")
+            }
         }
     }
 
@@ -55,8 +85,8 @@ impl Tenure {
         // Renamed into place, so that nobody reads half of it.
         let draft = state_file().with_extension("draft");
         fs::write(&draft, serde_json::to_vec_pretty(state)?)
-            .context("cannot write the state of the stack")?;
-        fs::rename(&draft, state_file()).context("cannot write the state of the stack")
+            .context("cannot write the stack's state")?;
+        fs::rename(&draft, state_file()).context("cannot write the stack's state")
     }
 }
 
@@ -64,6 +94,7 @@ impl Drop for Tenure {
     fn drop(&mut self) {
         // Not there when the stack never came up.
         let _ = fs::remove_file(state_file());
+        let _ = self.0.set_len(0);
     }
 }
 
@@ -72,24 +103,31 @@ impl State {
     ///
     /// # Errors
     ///
-    /// The state file cannot be read.
+    /// The state cannot be read.
     pub fn of_running_stack() -> Result<Option<Self>> {
-        if !lock_file().exists() || Tenure::take()?.is_some() {
+        if Tenure::holder()?.is_none() {
             return Ok(None);
         }
         match fs::read(state_file()) {
             Ok(state) => Ok(Some(
-                serde_json::from_slice(&state).context("the state file is damaged")?,
+                serde_json::from_slice(&state).context("the stack's state is damaged")?,
             )),
             // It is still starting.
             Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(cause) => Err(cause).context("cannot read the state of the stack"),
+            Err(cause) => Err(cause).context("cannot read the stack's state"),
         }
     }
 }
 
-fn lock_file() -> PathBuf {
-    project::private().join("stack.lock")
+fn open_lock() -> Result<File> {
+    fs::create_dir_all(project::private()).context("cannot create .dashpot/")?;
+    OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .open(project::private().join("stack.lock"))
+        .context("cannot open the lock of the local stack")
 }
 
 fn state_file() -> PathBuf {

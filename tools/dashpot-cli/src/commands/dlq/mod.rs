@@ -1,0 +1,74 @@
+//! `dashpot dlq`: why messages died, and their way back.
+
+mod list;
+mod parked;
+mod reading;
+mod replay;
+mod send;
+mod show;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use clap::{Args, Subcommand};
+
+use self::reading::DeadLetterQueue;
+use super::Common;
+use crate::target::Target;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Count the dead letters of each service by cause
+    List(list::Arguments),
+    /// Show one dead letter: reason, attributes, body
+    Show(show::Arguments),
+    /// Send dead letters to where they were to go; says only what it would do, unless --yes is given
+    Replay(replay::Arguments),
+}
+
+/// Which dead-letter queues, and how much of them.
+#[derive(Debug, Args)]
+struct Scope {
+    /// Only this service's dead letters
+    #[arg(long)]
+    service: Option<String>,
+    /// Read at most so many messages of each queue
+    #[arg(long, default_value_t = 1000, value_name = "MESSAGES")]
+    limit: usize,
+}
+
+pub(super) async fn run(common: &Common, command: Command) -> Result<ExitCode> {
+    let target = common.target().await?;
+    match command {
+        Command::List(arguments) => list::run(common, &target, &arguments).await,
+        Command::Show(arguments) => show::run(common, &target, &arguments).await,
+        Command::Replay(arguments) => replay::run(common, &target, &arguments).await,
+    }
+}
+
+impl Scope {
+    fn queues(&self, target: &Target) -> Result<Vec<DeadLetterQueue>> {
+        let client = aws_sdk_sqs::Client::new(target.config());
+        let services = target.resources().queues();
+        let chosen: Vec<_> = services
+            .iter()
+            .filter(|queues| {
+                self.service
+                    .as_ref()
+                    .is_none_or(|service| *service == queues.service)
+            })
+            .filter_map(|queues| {
+                Some(DeadLetterQueue {
+                    client: client.clone(),
+                    service: queues.service.clone(),
+                    url: queues.dead_letters.clone()?,
+                })
+            })
+            .collect();
+        if chosen.is_empty() {
+            let known: Vec<_> = services.into_iter().map(|queues| queues.service).collect();
+            bail!("there is no such service; there are: {}", known.join(", "));
+        }
+        Ok(chosen)
+    }
+}

@@ -1,0 +1,107 @@
+//! `dashpot dlq show`: one dead letter, whole.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use serde_json::Value;
+
+use super::parked::Parked;
+use super::{Scope, reading};
+use crate::commands::Common;
+use crate::output::{self, BOLD, YELLOW};
+use crate::target::Target;
+
+const HOLD: Duration = Duration::from_mins(1);
+
+#[derive(Debug, Args)]
+pub(in crate::commands) struct Arguments {
+    /// The message's id, as `dlq list` shows it, or its event's id
+    message: String,
+    #[command(flatten)]
+    scope: Scope,
+}
+
+pub(super) async fn run(
+    common: &Common,
+    target: &Target,
+    arguments: &Arguments,
+) -> Result<ExitCode> {
+    let queues = arguments.scope.queues(target)?;
+    let all = reading::take_all(&queues, arguments.scope.limit, HOLD).await?;
+    reading::give_back_all(&all).await;
+    let Some(parked) = all
+        .iter()
+        .flat_map(|(_, taken)| taken)
+        .find(|parked| parked.is(&arguments.message))
+    else {
+        bail!(
+            "there is no dead letter `{}`: `cargo dashpot dlq list` shows which there are",
+            arguments.message
+        );
+    };
+    if common.json {
+        output::json(&parked.to_json())?;
+    } else {
+        show(parked)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(parked: &Parked) -> Result<()> {
+    let fact =
+        |name: &str, value: &str| output::line(&format!("{BOLD}{name:<16}{BOLD:#}  {value}"));
+    fact("message", &parked.id)?;
+    fact("service", &parked.service)?;
+    output::line(&format!(
+        "{BOLD}{:<16}{BOLD:#}  {YELLOW}{}{YELLOW:#}",
+        "reason",
+        parked.reason()
+    ))?;
+    fact("detail", parked.detail())?;
+    fact("fingerprint", parked.fingerprint())?;
+    if let Some(since) = parked.since() {
+        fact("dead since", &output::moment(since))?;
+    }
+    fact("replays so far", &parked.redrives().to_string())?;
+    for (name, value) in parked.facts() {
+        fact(name, &value)?;
+    }
+    output::line("")?;
+    for (name, value) in parked.plain_attributes() {
+        fact(name, value)?;
+    }
+    output::line(&format!("\n{}", readable(&parked.body)))
+}
+
+/// JSON is indented. In anything else, what a terminal would take for a command is written out.
+fn readable(body: &str) -> String {
+    if let Ok(json) = serde_json::from_str::<Value>(body)
+        && let Ok(pretty) = serde_json::to_string_pretty(&json)
+    {
+        return pretty;
+    }
+    body.chars()
+        .flat_map(|character| {
+            let escaped = character.is_control() && character != '\n';
+            let text = if escaped {
+                character.escape_default().to_string()
+            } else {
+                character.to_string()
+            };
+            text.chars().collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_indented_and_anything_else_is_shown_without_control_characters() {
+        assert_eq!(readable(r#"{"a":1}"#), "{\n  \"a\": 1\n}");
+        assert_eq!(readable("{broken\u{1b}[2J\nöl"), "{broken\\u{1b}[2J\nöl");
+    }
+}

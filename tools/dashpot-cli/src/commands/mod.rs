@@ -1,0 +1,120 @@
+//! The commands, one file each.
+
+mod dlq;
+mod down;
+mod invoke;
+mod logs;
+mod orders;
+mod products;
+mod sandbox;
+mod status;
+mod up;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+
+use crate::output::RED;
+use crate::target::Target;
+
+/// Runs, feeds and examines the shop: on this machine, or on AWS with --stack.
+#[derive(Debug, Parser)]
+#[command(name = "dashpot", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What all commands understand.
+#[derive(Debug, Args)]
+struct Common {
+    /// Act on this CloudFormation stack on AWS, with the ordinary credentials, instead of the local one
+    #[arg(long, global = true, value_name = "NAME", env = "DASHPOT_STACK")]
+    stack: Option<String>,
+    /// Answer in JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Build and start the local stack; it runs until Ctrl-C
+    Up(up::Arguments),
+    /// Stop the local stack
+    Down,
+    /// Show where everything is and how many messages lie where
+    Status,
+    /// Invoke a function with a sample event and print its answer
+    Invoke(invoke::Arguments),
+    /// The shop's products
+    #[command(subcommand)]
+    Products(products::Command),
+    /// Place an order, or look at one
+    #[command(subcommand)]
+    Orders(orders::Command),
+    /// Dead letters: find out why a message died, and send it through again
+    #[command(subcommand)]
+    Dlq(dlq::Command),
+    /// What the functions wrote to their logs
+    Logs(logs::Arguments),
+    /// Serve the payment provider's sandbox alone
+    Sandbox(sandbox::Arguments),
+}
+
+impl Common {
+    async fn target(&self) -> Result<Target> {
+        Target::find(self.stack.as_deref()).await
+    }
+}
+
+/// Runs the command line: 0 if it succeeded, 1 if it failed, 2 if it was not understood.
+pub async fn run() -> ExitCode {
+    let cli = Cli::parse();
+    match dispatch(cli).await {
+        Ok(code) => code,
+        Err(cause) if is_closed_pipe(&cause) => ExitCode::SUCCESS,
+        Err(cause) => {
+            anstream::eprintln!("{RED}error:{RED:#} {cause:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `dashpot logs | head` is no failure.
+fn is_closed_pipe(cause: &anyhow::Error) -> bool {
+    cause
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+async fn dispatch(cli: Cli) -> Result<ExitCode> {
+    let common = cli.common;
+    match cli.command {
+        Command::Up(arguments) => up::run(&arguments).await?,
+        Command::Down => down::run().await?,
+        Command::Status => status::run(&common).await?,
+        Command::Invoke(arguments) => return invoke::run(&common, &arguments).await,
+        Command::Products(command) => products::run(&common, command).await?,
+        Command::Orders(command) => return orders::run(&common, command).await,
+        Command::Dlq(command) => return dlq::run(&common, command).await,
+        Command::Logs(arguments) => logs::run(&common, &arguments).await?,
+        Command::Sandbox(arguments) => sandbox::run(&arguments).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}
