@@ -1,0 +1,77 @@
+//! The port to the relay's dead-letter queue, and SQS behind it.
+
+use std::future::Future;
+
+use aws_config::SdkConfig;
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::MessageAttributeValue;
+use dashpot::{ConfigError, ParkNote, variable};
+
+use crate::describe;
+use crate::outbox::{Attribute, Event, Inserted};
+
+/// Where rows lie that cannot be published.
+pub trait DeadLetters: Send + Sync {
+    /// Keeps a row, with its note: the event as it would have been published, or the row as the stream tells it
+    /// where there is no event in it.
+    ///
+    /// # Errors
+    /// [`NotParked`] when it is not certain that it lies there.
+    fn park(
+        &self,
+        row: &Inserted<'_>,
+        note: &ParkNote<'_>,
+    ) -> impl Future<Output = Result<(), NotParked>> + Send;
+}
+
+/// The dead-letter queue did not take a row.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the dead-letter queue failed: {0}")]
+pub struct NotParked(pub String);
+
+/// The dead-letter queue on SQS.
+#[derive(Debug, Clone)]
+pub struct SqsDeadLetters {
+    client: Client,
+    url: String,
+}
+
+impl SqsDeadLetters {
+    /// The queue that `DEAD_LETTER_QUEUE_URL` names.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when the variable is not set.
+    pub fn from_env(config: &SdkConfig) -> Result<Self, ConfigError> {
+        Ok(Self {
+            client: Client::new(config),
+            url: variable("DEAD_LETTER_QUEUE_URL")?,
+        })
+    }
+}
+
+impl DeadLetters for SqsDeadLetters {
+    async fn park(&self, row: &Inserted<'_>, note: &ParkNote<'_>) -> Result<(), NotParked> {
+        let note = serde_json::to_string(note).map_err(|error| NotParked(error.to_string()))?;
+        let note = Attribute {
+            name: "dashpot",
+            data_type: "String",
+            value: &note,
+        };
+        let event = row.event.as_ref().ok();
+        let mut request = self
+            .client
+            .send_message()
+            .queue_url(&self.url)
+            .message_body(event.map_or(row.raw, |event| event.body.as_ref()));
+        for attribute in event.into_iter().flat_map(Event::attributes).chain([note]) {
+            let value = MessageAttributeValue::builder()
+                .data_type(attribute.data_type)
+                .string_value(attribute.value)
+                .build()
+                .map_err(|error| NotParked(error.to_string()))?;
+            request = request.message_attributes(attribute.name, value);
+        }
+        let sent = request.send().await;
+        sent.map(drop).map_err(|error| NotParked(describe(&error)))
+    }
+}

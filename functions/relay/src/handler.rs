@@ -1,0 +1,395 @@
+//! What happens to a batch of the stream.
+
+use std::time::Duration;
+
+use dashpot::{Invocation, ParkNote};
+use tokio::time::timeout_at;
+use uuid::Uuid;
+
+use crate::chunk::{MOST_BYTES, chunks};
+use crate::dead_letters::{DeadLetters, NotParked};
+use crate::outbox::{Event, Inserted, inserted};
+use crate::report::{self, Tally};
+use crate::topic::{Fate, Topic};
+
+/// How long before the invocation's end the batch is given up, so that it is said why.
+const MARGIN: Duration = Duration::from_millis(500);
+
+/// The relay: it holds nothing between batches.
+#[derive(Debug)]
+pub struct Relay<T, D> {
+    topic: T,
+    dead_letters: D,
+}
+
+/// Why a batch has to come again.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RelayError {
+    /// The function is wired to something else, or was invoked by hand with the wrong file.
+    #[error("the payload is not an event of a DynamoDB stream: {0}")]
+    NoStreamEvent(serde_json::Error),
+    /// The topic did not take everything that it should.
+    #[error("{events} events were not published; the last: {detail}")]
+    NotPublished {
+        /// How many.
+        events: usize,
+        /// What the topic says about the last of them.
+        detail: String,
+    },
+    /// What can never be published is not safe either.
+    #[error(transparent)]
+    NotParked(#[from] NotParked),
+    /// The invocation's time ended first.
+    #[error("the invocation's time ended before everything was published")]
+    OutOfTime,
+}
+
+/// A row that can never be published.
+struct Hopeless<'r, 'a> {
+    row: &'r Inserted<'a>,
+    reason: &'static str,
+    detail: String,
+}
+
+impl<T: Topic, D: DeadLetters> Relay<T, D> {
+    /// A relay between these.
+    pub fn new(topic: T, dead_letters: D) -> Self {
+        Self {
+            topic,
+            dead_letters,
+        }
+    }
+
+    /// Handles the payload of one invocation: every outbox row in it is published, or parked.
+    ///
+    /// # Errors
+    /// [`RelayError`] when that is not certain of each row; then the whole batch must come again. The stream
+    /// offers partial answers, but they, too, repeat everything from the first failure on.
+    pub async fn handle(&self, payload: &str, invocation: &Invocation) -> Result<(), RelayError> {
+        let mut tally = Tally::default();
+        let outcome = match inserted(payload) {
+            Ok(rows) => {
+                tally.received = rows.len();
+                let end = invocation.deadline;
+                let relaying = self.relay(&rows, &mut tally, invocation);
+                timeout_at(end.checked_sub(MARGIN).unwrap_or(end), relaying)
+                    .await
+                    .unwrap_or(Err(RelayError::OutOfTime))
+            }
+            Err(error) => Err(RelayError::NoStreamEvent(error)),
+        };
+        let failure = outcome.as_ref().err().map(ToString::to_string);
+        println!("{}", report::batch(tally, failure.as_deref(), invocation));
+        outcome
+    }
+
+    async fn relay(
+        &self,
+        rows: &[Inserted<'_>],
+        tally: &mut Tally,
+        invocation: &Invocation,
+    ) -> Result<(), RelayError> {
+        let (sound, mut hopeless) = sort(rows);
+        let mut failures: Vec<String> = Vec::new();
+        for chunk in chunks(&sound, |(_, event)| event.bytes()) {
+            let events: Vec<&Event<'_>> = chunk.iter().map(|(_, event)| *event).collect();
+            let mut fates = self.topic.publish(&events).await.into_iter();
+            for (row, _) in chunk {
+                match fates.next() {
+                    Some(Fate::Published) => tally.published += 1,
+                    Some(Fate::Unpublishable(detail)) => hopeless.push(Hopeless {
+                        row,
+                        reason: "unpublishable",
+                        detail,
+                    }),
+                    Some(Fate::Failed(detail)) => failures.push(detail),
+                    None => failures.push("the topic says nothing about it".into()),
+                }
+            }
+        }
+        if let Some(detail) = failures.pop() {
+            // Nothing is parked yet: the batch comes again, and would park it again each time.
+            return Err(RelayError::NotPublished {
+                events: failures.len() + 1,
+                detail,
+            });
+        }
+        for hopeless in hopeless {
+            self.park(&hopeless, invocation).await?;
+            tally.parked += 1;
+        }
+        Ok(())
+    }
+
+    async fn park(
+        &self,
+        hopeless: &Hopeless<'_, '_>,
+        invocation: &Invocation,
+    ) -> Result<(), NotParked> {
+        let Hopeless {
+            row,
+            reason,
+            detail,
+        } = hopeless;
+        let detail: String = detail.chars().take(512).collect();
+        let cause = format!("{reason}\n{detail}");
+        let fingerprint = Uuid::new_v5(&Uuid::NAMESPACE_OID, cause.as_bytes());
+        let event = row.event.as_ref().ok();
+        let note = ParkNote {
+            reason,
+            detail: &detail,
+            consumer: "relay",
+            source_queue: &row.stream_arn,
+            message_id: &row.record_id,
+            event_id: Some(&row.event_id),
+            event_type: event.map(|event| event.event_type.as_ref()),
+            attempts: 1,
+            first_seen: row.inserted_at,
+            parked_at: dashpot::now(),
+            fingerprint: fingerprint.simple().to_string()[..16].to_owned(),
+            redrives: 0,
+        };
+        self.dead_letters.park(row, &note).await?;
+        println!("{}", report::parked(&note, invocation));
+        Ok(())
+    }
+}
+
+/// The rows that SNS can be asked to take, and those of which it is known that it cannot.
+fn sort<'r, 'a>(
+    rows: &'r [Inserted<'a>],
+) -> (
+    Vec<(&'r Inserted<'a>, &'r Event<'a>)>,
+    Vec<Hopeless<'r, 'a>>,
+) {
+    let (mut sound, mut hopeless) = (Vec::with_capacity(rows.len()), Vec::new());
+    for row in rows {
+        let (reason, detail) = match &row.event {
+            Ok(event) if event.bytes() <= MOST_BYTES => {
+                sound.push((row, event));
+                continue;
+            }
+            Ok(event) => (
+                "unpublishable",
+                format!(
+                    "the message has {} bytes; SNS takes {MOST_BYTES}",
+                    event.bytes()
+                ),
+            ),
+            Err(detail) => ("malformed", detail.clone()),
+        };
+        hopeless.push(Hopeless {
+            row,
+            reason,
+            detail,
+        });
+    }
+    (sound, hopeless)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use std::collections::HashSet;
+    use std::sync::Mutex;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A topic that takes everything but what it is told to refuse, by type.
+    #[derive(Default)]
+    struct FakeTopic {
+        refuses: Mutex<Vec<(&'static str, Fate)>>,
+        hangs: bool,
+        published: Mutex<Vec<String>>,
+        calls: Mutex<usize>,
+    }
+
+    impl Topic for &FakeTopic {
+        async fn publish(&self, events: &[&Event<'_>]) -> Vec<Fate> {
+            if self.hangs {
+                std::future::pending::<()>().await;
+            }
+            *self.calls.lock().unwrap() += 1;
+            let refuses = self.refuses.lock().unwrap();
+            let fate = |event: &&Event<'_>| {
+                let answer = refuses.iter().find(|(kind, _)| *kind == event.event_type);
+                if let Some((_, fate)) = answer {
+                    return fate.clone();
+                }
+                self.published.lock().unwrap().push(event.body.to_string());
+                Fate::Published
+            };
+            events.iter().map(fate).collect()
+        }
+    }
+
+    #[derive(Default)]
+    struct FakeDeadLetters {
+        fails: bool,
+        parked: Mutex<Vec<(String, Value)>>,
+    }
+
+    impl DeadLetters for &FakeDeadLetters {
+        async fn park(&self, row: &Inserted<'_>, note: &ParkNote<'_>) -> Result<(), NotParked> {
+            if self.fails {
+                return Err(NotParked("told to fail".into()));
+            }
+            let body = row.event.as_ref().map_or(row.raw, |event| &event.body);
+            let note = serde_json::to_value(note).unwrap();
+            self.parked.lock().unwrap().push((body.to_owned(), note));
+            Ok(())
+        }
+    }
+
+    fn record(id: usize, kind: &str, body: &str) -> Value {
+        json!({
+            "eventID": format!("record-{id}"), "eventName": "INSERT", "eventSourceARN": "arn:stream",
+            "dynamodb": {
+                "Keys": { "pk": { "S": "outbox#2026110209#1" }, "sk": { "S": format!("event-{id}") } },
+                "NewImage": { "type": { "S": kind }, "version": { "N": "1" }, "group": { "S": "user" },
+                              "correlationId": { "S": "c" }, "body": { "S": body } },
+            },
+        })
+    }
+
+    fn batch(records: &[Value]) -> String {
+        json!({ "Records": records }).to_string()
+    }
+
+    async fn relay(
+        topic: &FakeTopic,
+        dead_letters: &FakeDeadLetters,
+        payload: &str,
+    ) -> Result<(), RelayError> {
+        Relay::new(topic, dead_letters)
+            .handle(payload, &Invocation::default())
+            .await
+    }
+
+    #[tokio::test]
+    async fn what_is_published_is_the_row_byte_for_byte_in_order() {
+        let (topic, dead_letters) = (FakeTopic::default(), FakeDeadLetters::default());
+        let bodies: Vec<String> = (0..25).map(|n| format!("{{ \"n\" :\t{n}}}")).collect();
+        let records: Vec<Value> = bodies
+            .iter()
+            .enumerate()
+            .map(|(n, body)| record(n, "a.b", body))
+            .collect();
+        relay(&topic, &dead_letters, &batch(&records))
+            .await
+            .unwrap();
+        assert_eq!(*topic.published.lock().unwrap(), bodies);
+        assert_eq!(*topic.calls.lock().unwrap(), 3);
+    }
+
+    #[tokio::test]
+    async fn what_can_never_be_published_is_parked_by_itself_with_its_reason() {
+        let (topic, dead_letters) = (FakeTopic::default(), FakeDeadLetters::default());
+        let refusal = Fate::Unpublishable("InvalidParameter: type".into());
+        topic.refuses.lock().unwrap().push(("bad", refusal));
+        let mut no_body = record(2, "a.b", "");
+        no_body["dynamodb"]["NewImage"]["body"].take();
+        let huge = record(3, "a.b", &"x".repeat(MOST_BYTES));
+        let records = [
+            record(0, "good", "{}"),
+            record(1, "bad", "{1}"),
+            no_body,
+            huge,
+        ];
+        relay(&topic, &dead_letters, &batch(&records))
+            .await
+            .unwrap();
+        assert_eq!(*topic.published.lock().unwrap(), ["{}"]);
+
+        let parked = dead_letters.parked.lock().unwrap();
+        let notes: HashSet<(&str, &str)> = parked
+            .iter()
+            .map(|(_, note)| {
+                let text = |name: &str| note[name].as_str().unwrap();
+                (text("eventId"), text("reason"))
+            })
+            .collect();
+        let expected = HashSet::from([
+            ("event-1", "unpublishable"),
+            ("event-2", "malformed"),
+            ("event-3", "unpublishable"),
+        ]);
+        assert_eq!((notes, parked.len()), (expected, 3));
+        let (body, note) = parked
+            .iter()
+            .find(|(_, note)| note["eventId"] == "event-1")
+            .unwrap();
+        assert_eq!(body, "{1}");
+        assert_eq!(note["detail"], "InvalidParameter: type");
+        assert_eq!(note["type"], "bad");
+    }
+
+    #[tokio::test]
+    async fn what_failed_brings_the_batch_back_after_everything_was_tried() {
+        let (topic, dead_letters) = (FakeTopic::default(), FakeDeadLetters::default());
+        let failure = Fate::Failed("InternalError".into());
+        let refusal = Fate::Unpublishable("InvalidParameter".into());
+        *topic.refuses.lock().unwrap() = vec![("later", failure), ("bad", refusal)];
+        let mut records: Vec<Value> = (0..12).map(|n| record(n, "good", "{}")).collect();
+        records.insert(0, record(12, "later", "{}"));
+        records.insert(1, record(13, "bad", "{}"));
+        let payload = batch(&records);
+        let error = relay(&topic, &dead_letters, &payload).await.unwrap_err();
+        assert!(
+            matches!(error, RelayError::NotPublished { events: 1, .. }),
+            "{error}"
+        );
+        assert_eq!(topic.published.lock().unwrap().len(), 12);
+        assert!(dead_letters.parked.lock().unwrap().is_empty());
+
+        // The outage ends: the same batch comes again, and the hopeless one is parked, once.
+        topic.refuses.lock().unwrap().remove(0);
+        relay(&topic, &dead_letters, &payload).await.unwrap();
+        assert_eq!(dead_letters.parked.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_failed_park_brings_the_batch_back() {
+        let topic = FakeTopic::default();
+        let dead_letters = FakeDeadLetters {
+            fails: true,
+            ..FakeDeadLetters::default()
+        };
+        let payload = include_str!("../../../events/relay/malformed.json");
+        let error = relay(&topic, &dead_letters, payload).await.unwrap_err();
+        assert!(matches!(error, RelayError::NotParked(_)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_topic_that_does_not_answer_brings_the_batch_back_in_time() {
+        let topic = FakeTopic {
+            hangs: true,
+            ..FakeTopic::default()
+        };
+        let invocation = Invocation {
+            deadline: tokio::time::Instant::now() + MARGIN + Duration::from_millis(10),
+            ..Invocation::default()
+        };
+        let payload = batch(&[record(0, "a.b", "{}")]);
+        let error = Relay::new(&topic, &FakeDeadLetters::default())
+            .handle(&payload, &invocation)
+            .await
+            .unwrap_err();
+        assert!(matches!(error, RelayError::OutOfTime), "{error}");
+        assert!(tokio::time::Instant::now() < invocation.deadline);
+    }
+
+    #[tokio::test]
+    async fn a_batch_without_outbox_rows_costs_no_call() {
+        let (topic, dead_letters) = (FakeTopic::default(), FakeDeadLetters::default());
+        let mut modified = record(0, "a.b", "{}");
+        modified["eventName"] = "MODIFY".into();
+        relay(&topic, &dead_letters, &batch(&[modified]))
+            .await
+            .unwrap();
+        assert_eq!(*topic.calls.lock().unwrap(), 0);
+    }
+}
