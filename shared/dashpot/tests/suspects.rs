@@ -9,11 +9,14 @@ use dashpot::{CommitError, Consumer, Context, Effects, Envelope, Failure, Handle
 use dashpot_testing::{Delivery, MemoryStore, RecordingQueue, sqs_event};
 use shop::{Incoming, Shipped, delivery, invocation};
 
+/// The order, what was deleted before it ran, and how many runs were noted.
+type Saw = (String, Vec<String>, Option<i64>);
+
 /// Records what was deleted, and which notes there were, when each order ran.
 struct Witness<'a> {
     store: Arc<MemoryStore>,
     queue: &'a RecordingQueue,
-    saw: Mutex<Vec<(String, Vec<String>, Option<i64>)>>,
+    saw: Mutex<Vec<Saw>>,
 }
 
 impl Handler<Envelope<Incoming>> for &Witness<'_> {
