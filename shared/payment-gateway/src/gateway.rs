@@ -6,12 +6,27 @@ use crate::{Amount, GatewayError, Intent, IntentId, OrderId, PaymentMethodId, Re
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authorisation {
     /// The order that is paid for: kept in the payment's metadata, and its idempotency key, so that
-    /// one order has one hold however often it is asked for.
+    /// one order has one hold however often it is asked for in one round.
     pub order_id: OrderId,
     /// How much to hold.
     pub amount: Amount,
     /// The provider's token for the customer's card.
     pub payment_method: PaymentMethodId,
+    /// 0, unless the provider has stored a server error under the order's key and will only ever repeat
+    /// it: then the next number, which makes another key. What earlier rounds may hold is found by
+    /// [`find`](Gateway::find), and is the caller's to let go of.
+    pub round: u32,
+}
+
+impl Authorisation {
+    /// The idempotency key of this round: the order's id, or `{order}#{round}`.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self.round {
+            0 => self.order_id.to_string(),
+            round => format!("{}#{round}", self.order_id),
+        }
+    }
 }
 
 /// A payment provider.
@@ -24,7 +39,7 @@ pub struct Authorisation {
 /// # Errors
 /// All calls: see [`GatewayError`], which says what may be done about each.
 pub trait Gateway: Send + Sync {
-    /// Puts a hold on the card, under the order's id as the idempotency key. The card is held if the
+    /// Puts a hold on the card, under [`Authorisation::key`]. The card is held if the
     /// answer's status is [`RequiresCapture`](crate::IntentStatus::RequiresCapture), and only then.
     fn authorise(
         &self,

@@ -112,6 +112,7 @@ impl Gateway for Stripe {
             order_id,
             amount,
             payment_method,
+            round: _,
         } = authorisation;
         let form = [
             ("amount", &*amount.minor_units.to_string()),
@@ -128,7 +129,7 @@ impl Gateway for Stripe {
             ("metadata[order_id]", order_id.as_str()),
             WITH_CHARGE,
         ];
-        self.intent(self.post(self.intents.clone(), order_id.as_str(), &form))
+        self.intent(self.post(self.intents.clone(), &authorisation.key(), &form))
             .await
     }
 

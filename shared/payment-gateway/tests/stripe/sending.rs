@@ -10,17 +10,22 @@ use payment_gateway::{
 use crate::loopback::{Request, answering};
 use crate::{INTENT, REFUND, intent_id};
 
-#[tokio::test]
-async fn authorising_asks_for_a_confirmed_manual_hold_under_the_orders_id() {
-    let (stripe, served) = answering(200, INTENT).await;
-    let authorisation = Authorisation {
+fn authorisation(round: u32) -> Authorisation {
+    Authorisation {
         order_id: OrderId::parse("order-1").unwrap(),
         amount: Amount {
             minor_units: 9999,
             currency: Currency::parse("EUR").unwrap(),
         },
         payment_method: PaymentMethodId::parse("pm_card_visa").unwrap(),
-    };
+        round,
+    }
+}
+
+#[tokio::test]
+async fn authorising_asks_for_a_confirmed_manual_hold_under_the_orders_id() {
+    let (stripe, served) = answering(200, INTENT).await;
+    let authorisation = authorisation(0);
     stripe.authorise(&authorisation).await.unwrap();
     let Request {
         line,
@@ -44,6 +49,22 @@ async fn authorising_asks_for_a_confirmed_manual_hold_under_the_orders_id() {
         "amount=9999&currency=eur&payment_method=pm_card_visa&payment_method_types%5B%5D=card\
          &capture_method=manual&confirm=true&error_on_requires_action=true\
          &metadata%5Border_id%5D=order-1&expand%5B%5D=latest_charge"
+    );
+}
+
+#[tokio::test]
+async fn another_round_is_the_same_request_under_another_key() {
+    let (stripe, first) = answering(200, INTENT).await;
+    stripe.authorise(&authorisation(0)).await.unwrap();
+    let (stripe, second) = answering(200, INTENT).await;
+    stripe.authorise(&authorisation(1)).await.unwrap();
+    let (first, second) = (first.await.unwrap(), second.await.unwrap());
+    assert_eq!(first.body, second.body);
+    assert!(
+        second
+            .headers
+            .lines()
+            .any(|line| line == "idempotency-key: order-1#1")
     );
 }
 
