@@ -154,21 +154,23 @@ async fn a_server_error_is_unknown_and_is_replayed_until_someone_looks() {
 }
 
 #[tokio::test]
-async fn a_hold_whose_answer_was_a_server_error_is_looked_for_by_its_order() {
+async fn a_hold_behind_a_server_error_is_found_by_its_order() {
     let sandbox = Sandbox::start().await;
+    let failing = json!({ "fail": 503, "acts": true });
     sandbox
-        .misbehave(
-            json!({ "operation": "create", "effect": { "fail": 503 }, "orderId": "order-1" }),
-        )
+        .misbehave(json!({ "operation": "create", "effect": failing, "times": 1 }))
         .await;
-    let error = sandbox
-        .stripe
-        .authorise(&authorisation("order-1", "pm_card_visa"))
-        .await
-        .unwrap_err();
-    assert!(matches!(error, GatewayError::Unknown(_)), "{error:?}");
-    assert_eq!(sandbox.stripe.find(&order_id("order-1")).await.unwrap(), []);
-    sandbox.hold("order-2").await;
+    let authorisation = authorisation("order-1", "pm_card_visa");
+    for _ in 0..2 {
+        let error = sandbox.stripe.authorise(&authorisation).await.unwrap_err();
+        assert!(matches!(error, GatewayError::Unknown(_)), "{error:?}");
+    }
+    let found = sandbox.stripe.find(&order_id("order-1")).await.unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].status, IntentStatus::RequiresCapture);
+    let calls = sandbox.calls().await;
+    let replayed: Vec<_> = calls.iter().map(|call| call["replayed"] == true).collect();
+    assert_eq!(replayed, [false, true, false], "{calls:#?}");
 }
 
 #[tokio::test]
