@@ -17,10 +17,7 @@ fn text<'a>(value: &'a Value, field: &str) -> &'a str {
 }
 
 fn checksum(bytes: &[u8]) -> String {
-    Md5::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    format!("{:032x}", u128::from_be_bytes(Md5::digest(bytes).into()))
 }
 
 /// What SQS makes its checksum of: by name, each attribute's name, type and value after its length, and a 1 before
