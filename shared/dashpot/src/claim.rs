@@ -108,10 +108,9 @@ impl Claim {
         let version = number("version");
         let state = text("state").unwrap_or_default();
         let lease_left = number("leaseUntil") - i64::try_from(by.now).unwrap_or(i64::MAX);
-        let mut moves = self.moves.iter();
-        let free = moves.clone().find(|(from, _)| *from == state);
+        let free = self.moves.iter().find(|(from, _)| *from == state);
         let acting = std::iter::once(self.acting)
-            .chain(moves.by_ref().map(|(_, acting)| *acting))
+            .chain(self.moves.iter().map(|(_, acting)| *acting))
             .find(|acting| *acting == state);
         match (free, acting) {
             // Our own claim, whose answer was lost on the way.
