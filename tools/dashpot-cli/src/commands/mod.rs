@@ -20,7 +20,7 @@ use crate::target::Target;
 
 /// Runs, feeds and examines the shop: on this machine, or on AWS with --stack.
 #[derive(Debug, Parser)]
-#[command(name = "dashpot", version, about, max_term_width = 100)]
+#[command(name = "dashpot", version)]
 struct Cli {
     #[command(flatten)]
     common: Common,

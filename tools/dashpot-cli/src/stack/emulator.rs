@@ -18,7 +18,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::python;
+use super::{processes, python};
 use crate::progress::Progress;
 use crate::{http, project};
 
@@ -259,6 +259,14 @@ impl Emulator {
             .json()
             .await?;
         Ok(answer.messages.into_values().flatten().collect())
+    }
+
+    /// Ends the processes of one function.
+    pub(super) fn kill_function(&self, name: &str) -> Result<usize> {
+        processes::kill_where(&[
+            format!("AWS_LAMBDA_FUNCTION_NAME={name}"),
+            format!("AWS_ENDPOINT_URL={}", self.endpoint),
+        ])
     }
 
     /// Ends the emulator, the functions' processes and their files.

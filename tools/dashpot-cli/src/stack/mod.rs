@@ -7,6 +7,7 @@ mod binaries;
 mod child;
 mod deploy;
 mod emulator;
+mod processes;
 mod provider;
 mod python;
 mod state;
@@ -179,6 +180,20 @@ impl Stack {
     /// The emulator does not answer.
     pub async fn letters(&self) -> Result<Vec<Letter>> {
         self.emulator.letters().await
+    }
+
+    /// Ends the processes of a function in the middle of whatever they do, as a crash would, and says how
+    /// many there were. The emulator starts new ones.
+    ///
+    /// # Errors
+    ///
+    /// The template has no such function, or the system does not show its processes.
+    pub fn kill_function(&self, service: &str) -> Result<usize> {
+        let functions = self.target.resources().functions();
+        let function = functions
+            .get(service)
+            .with_context(|| format!("the stack has no function `{service}`"))?;
+        self.emulator.kill_function(function)
     }
 
     /// Whether the emulator still runs.

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -27,23 +27,41 @@ pub struct State {
 /// The lock goes with the process, however it ends, so nothing that lies about can speak of a stack that
 /// is gone.
 #[derive(Debug)]
-pub struct Tenure(File);
+pub struct Tenure {
+    lock: File,
+    directory: PathBuf,
+}
+
+/// Where the state lies: `.dashpot/`, or wherever `DASHPOT_STATE_DIR` says, for a second stack of the same
+/// clone.
+fn default_directory() -> PathBuf {
+    std::env::var_os("DASHPOT_STATE_DIR").map_or_else(project::private, PathBuf::from)
+}
 
 impl Tenure {
     /// Takes the place, or returns `None` while another process has it.
     ///
     /// # Errors
     ///
-    /// `.dashpot/` cannot be written.
+    /// The directory of the state cannot be written.
     pub async fn take() -> Result<Option<Self>> {
-        let mut lock = open_lock()?;
+        Self::take_in(default_directory()).await
+    }
+
+    /// Takes the place in another directory than the ordinary one.
+    ///
+    /// # Errors
+    ///
+    /// The directory cannot be written.
+    pub async fn take_in(directory: PathBuf) -> Result<Option<Self>> {
+        let mut lock = open_lock(&directory)?;
         // A command that looks whether a stack runs holds the lock for a moment.
         for _ in 0..20 {
             match lock.try_lock() {
                 Ok(()) => {
                     lock.set_len(0)?;
                     write!(lock, "{}", std::process::id())?;
-                    return Ok(Some(Self(lock)));
+                    return Ok(Some(Self { lock, directory }));
                 }
                 Err(TryLockError::WouldBlock) => {
                     tokio::time::sleep(Duration::from_millis(20)).await;
@@ -62,7 +80,7 @@ impl Tenure {
     ///
     /// `.dashpot/` cannot be read.
     pub fn holder() -> Result<Option<Pid>> {
-        let mut lock = open_lock()?;
+        let mut lock = open_lock(&default_directory())?;
         match lock.try_lock_shared() {
             Ok(()) => Ok(None),
             Err(TryLockError::WouldBlock) => {
@@ -83,18 +101,18 @@ impl Tenure {
     /// `.dashpot/` cannot be written.
     pub fn announce(&self, state: &State) -> Result<()> {
         // Renamed into place, so that nobody reads half of it.
-        let draft = state_file().with_extension("draft");
+        let draft = state_file(&self.directory).with_extension("draft");
         fs::write(&draft, serde_json::to_vec_pretty(state)?)
             .context("cannot write the stack's state")?;
-        fs::rename(&draft, state_file()).context("cannot write the stack's state")
+        fs::rename(&draft, state_file(&self.directory)).context("cannot write the stack's state")
     }
 }
 
 impl Drop for Tenure {
     fn drop(&mut self) {
         // Not there when the stack never came up.
-        let _ = fs::remove_file(state_file());
-        let _ = self.0.set_len(0);
+        let _ = fs::remove_file(state_file(&self.directory));
+        let _ = self.lock.set_len(0);
     }
 }
 
@@ -108,7 +126,7 @@ impl State {
         if Tenure::holder()?.is_none() {
             return Ok(None);
         }
-        match fs::read(state_file()) {
+        match fs::read(state_file(&default_directory())) {
             Ok(state) => Ok(Some(
                 serde_json::from_slice(&state).context("the stack's state is damaged")?,
             )),
@@ -119,17 +137,18 @@ impl State {
     }
 }
 
-fn open_lock() -> Result<File> {
-    fs::create_dir_all(project::private()).context("cannot create .dashpot/")?;
+fn open_lock(directory: &Path) -> Result<File> {
+    fs::create_dir_all(directory)
+        .with_context(|| format!("cannot create {}", directory.display()))?;
     OpenOptions::new()
         .create(true)
         .truncate(false)
         .read(true)
         .write(true)
-        .open(project::private().join("stack.lock"))
+        .open(directory.join("stack.lock"))
         .context("cannot open the lock of the local stack")
 }
 
-fn state_file() -> PathBuf {
-    project::private().join("stack.json")
+fn state_file(directory: &Path) -> PathBuf {
+    directory.join("stack.json")
 }
