@@ -193,11 +193,11 @@ fn disposition(error: &GatewayError) -> Disposition {
     match error {
         // The same request gets the same answer: a person has to look.
         GatewayError::Declined { .. } | GatewayError::Invalid { .. } => Disposition::Permanent,
-        // Nothing happened. A wrong key is put right by a person, who then finds the messages waiting.
+        // Nothing happened (a wrong key is put right by a person, who then finds the messages waiting), or
+        // nobody knows: the claim stays, and the next delivery asks.
         GatewayError::Unauthorised { .. }
         | GatewayError::RateLimited
-        | GatewayError::Unavailable(_) => Disposition::Retry,
-        // The claim stays, and the next delivery asks.
-        GatewayError::Unknown(_) => Disposition::Retry,
+        | GatewayError::Unavailable(_)
+        | GatewayError::Unknown(_) => Disposition::Retry,
     }
 }

@@ -16,12 +16,11 @@
 //! Without an intent id, as in orders of version 1, nothing is held and there is nothing to do.
 
 use dashpot::{Claim, Claims, Context, Effects, Envelope, Failure, FailureExt, Handler, Item};
-use payment_gateway::IntentId;
+use payment_gateway::{Gateway, IntentId};
 use shop_events::{OrderCancelled, StockRejected, StockReserved};
 
 use crate::call::Call;
 use crate::payment::{Payment, State, to_capture, to_undo};
-use crate::provider::Provider;
 
 dashpot::event_set! {
     /// What payments takes; its subscription's filter lists the same.
@@ -34,18 +33,18 @@ dashpot::event_set! {
 
 /// The handler: it decides, and holds the way to the provider.
 #[derive(Debug)]
-pub struct Payments<P> {
-    provider: P,
+pub struct Payments<G> {
+    gateway: G,
 }
 
-impl<P: Provider> Payments<P> {
-    /// A handler that acts at this provider.
-    pub fn new(provider: P) -> Self {
-        Self { provider }
+impl<G: Gateway> Payments<G> {
+    /// A handler that acts through this gateway.
+    pub fn new(gateway: G) -> Self {
+        Self { gateway }
     }
 }
 
-impl<P: Provider> Claims<Envelope<Incoming>> for Payments<P> {
+impl<G: Gateway> Claims<Envelope<Incoming>> for Payments<G> {
     fn claim(&self, event: &Envelope<Incoming>, _: &Context) -> Result<Option<Claim>, Failure> {
         let (order, intent, to_act): (_, _, fn(&_, &_) -> Claim) = match &event.payload {
             Incoming::StockReserved(e) => (&e.order_id, &e.payment_intent_id, to_capture),
@@ -73,7 +72,7 @@ impl<P: Provider> Claims<Envelope<Incoming>> for Payments<P> {
     }
 }
 
-impl<P: Provider> Handler<Envelope<Incoming>> for Payments<P> {
+impl<G: Gateway> Handler<Envelope<Incoming>> for Payments<G> {
     type Output = Effects;
 
     async fn handle(&self, event: Envelope<Incoming>, cx: &Context) -> Result<Effects, Failure> {
@@ -81,7 +80,7 @@ impl<P: Provider> Handler<Envelope<Incoming>> for Payments<P> {
             return Ok(Effects::none());
         };
         let call = Call {
-            gateway: self.provider.gateway().await?,
+            gateway: &self.gateway,
             intent: IntentId::parse(payment.payment_intent_id.as_str()).permanent()?,
             order: payment.order_id.as_str(),
             version: claimed.version,

@@ -3,7 +3,6 @@
 //! - [`handler`]: what each event means, and the states that a payment goes through
 //! - [`payment`]: the rows: state and ledger
 //! - [`call`]: one act at the provider, from asking to knowing
-//! - [`provider`]: how the provider is reached
 //!
 //! The provider's intent id travels in the events, so nobody of ours is called. An effect at the provider cannot
 //! be part of our transaction: it is claimed first, done under an idempotency key that holds the claim's version,
@@ -13,4 +12,3 @@
 pub mod call;
 pub mod handler;
 pub mod payment;
-pub mod provider;

@@ -11,7 +11,7 @@
 //! - `id`, `money`: identifiers and amounts, parsed at the edge;
 //! - `stripe`: [`Stripe`], its wire format and the classification of its refusals;
 //! - `config`, `key`: where the provider is and what opens it;
-//! - `secret` (feature `aws`): the key out of Secrets Manager.
+//! - `secret`, `on_demand` (feature `aws`): the key out of Secrets Manager, and [`StripeOnDemand`], which reads it.
 //!
 //! Two rules run through all of it. A failure whose outcome nobody knows is
 //! [`GatewayError::Unknown`] and never a decline. And every call that acts carries an idempotency
@@ -26,6 +26,8 @@ mod intent;
 mod key;
 mod money;
 #[cfg(feature = "aws")]
+mod on_demand;
+#[cfg(feature = "aws")]
 mod secret;
 mod stripe;
 
@@ -36,6 +38,8 @@ pub use id::{IntentId, InvalidId, OrderId, PaymentMethodId, RefundId};
 pub use intent::{Intent, IntentStatus, Refund, RefundStatus};
 pub use key::{InvalidKey, SecretKey};
 pub use money::{Amount, Currency, InvalidCurrency};
+#[cfg(feature = "aws")]
+pub use on_demand::StripeOnDemand;
 #[cfg(feature = "aws")]
 pub use secret::{SecretError, secret_key};
 pub use stripe::{Stripe, StripeError};

@@ -3,14 +3,12 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use dashpot::{CommitError, Failure};
+use dashpot::CommitError;
 use dashpot_testing::MemoryStore;
 use payment_gateway::{
     Authorisation, Currency, Gateway, GatewayError, Intent, IntentId, IntentStatus, OrderId,
     Refund, RefundId, RefundStatus,
 };
-
-use crate::provider::Provider;
 
 pub(super) const AMOUNT: u64 = 998;
 
@@ -157,7 +155,7 @@ fn invalid(status: Option<IntentStatus>) -> GatewayError {
     }
 }
 
-impl Gateway for Bank {
+impl Gateway for &Bank {
     async fn authorise(&self, _: &Authorisation) -> Result<Intent, GatewayError> {
         Err(invalid(None))
     }
@@ -219,13 +217,5 @@ impl Gateway for Bank {
 
     async fn find(&self, _: &OrderId) -> Result<Vec<Intent>, GatewayError> {
         Ok(Vec::new())
-    }
-}
-
-impl Provider for &Bank {
-    type Gateway = Bank;
-
-    async fn gateway(&self) -> Result<&Bank, Failure> {
-        Ok(self)
     }
 }

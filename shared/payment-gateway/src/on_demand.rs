@@ -1,0 +1,93 @@
+//! Stripe, opened when it is first needed.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use aws_config::SdkConfig;
+
+use crate::{
+    Authorisation, Config, ConfigError, Gateway, GatewayError, Intent, IntentId, OrderId, Refund,
+    Stripe, secret_key,
+};
+
+const SECRET: &str = "PAYMENT_KEY_SECRET";
+
+/// Stripe, whose key is read from Secrets Manager on first use and kept for the life of the process.
+///
+/// Not at its start: a key that cannot be read just then would end the process, where a call that fails says why.
+/// A key that is no longer accepted has been changed: the next call reads it anew.
+#[derive(Debug)]
+pub struct StripeOnDemand {
+    aws: SdkConfig,
+    config: Config,
+    secret: String,
+    opened: Mutex<Option<Stripe>>,
+}
+
+impl StripeOnDemand {
+    /// Reads `PAYMENT_BASE_URL`, `PAYMENT_TIMEOUT_MS` (milliseconds) and `PAYMENT_KEY_SECRET` (the secret's
+    /// name or ARN), and calls nobody yet.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the variable that is missing or wrong.
+    pub fn from_env(aws: &SdkConfig) -> Result<Self, ConfigError> {
+        let secret = std::env::var(SECRET).map_err(|_| ConfigError::Missing(SECRET))?;
+        Ok(Self {
+            aws: aws.clone(),
+            config: Config::from_env()?,
+            secret,
+            opened: Mutex::new(None),
+        })
+    }
+
+    /// Without a client nothing was asked, so nothing happened.
+    async fn open(&self) -> Result<Stripe, GatewayError> {
+        let opened = self.lock().clone();
+        if let Some(stripe) = opened {
+            return Ok(stripe);
+        }
+        let key = secret_key(&self.aws, &self.secret)
+            .await
+            .map_err(|error| GatewayError::Unavailable(error.into()))?;
+        let stripe = Stripe::new(&self.config.base_url, &key, self.config.timeout)
+            .map_err(|error| GatewayError::Unavailable(error.into()))?;
+        *self.lock() = Some(stripe.clone());
+        Ok(stripe)
+    }
+
+    fn seen<T>(&self, answer: Result<T, GatewayError>) -> Result<T, GatewayError> {
+        if let Err(GatewayError::Unauthorised { .. }) = answer {
+            *self.lock() = None;
+        }
+        answer
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Stripe>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Gateway for StripeOnDemand {
+    async fn authorise(&self, authorisation: &Authorisation) -> Result<Intent, GatewayError> {
+        self.seen(self.open().await?.authorise(authorisation).await)
+    }
+
+    async fn capture(&self, id: &IntentId, key: &str) -> Result<Intent, GatewayError> {
+        self.seen(self.open().await?.capture(id, key).await)
+    }
+
+    async fn cancel(&self, id: &IntentId, key: &str) -> Result<Intent, GatewayError> {
+        self.seen(self.open().await?.cancel(id, key).await)
+    }
+
+    async fn refund(&self, id: &IntentId, key: &str) -> Result<Refund, GatewayError> {
+        self.seen(self.open().await?.refund(id, key).await)
+    }
+
+    async fn retrieve(&self, id: &IntentId) -> Result<Intent, GatewayError> {
+        self.seen(self.open().await?.retrieve(id).await)
+    }
+
+    async fn find(&self, order_id: &OrderId) -> Result<Vec<Intent>, GatewayError> {
+        self.seen(self.open().await?.find(order_id).await)
+    }
+}
