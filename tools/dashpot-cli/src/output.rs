@@ -57,6 +57,13 @@ pub fn moment(milliseconds: i64) -> String {
         .unwrap_or_else(|_| milliseconds.to_string())
 }
 
+/// An amount of money as the interface tells it, in words: `49.99 EUR`.
+#[must_use]
+pub fn money(total: &serde_json::Value) -> String {
+    serde_json::from_value::<shop_events::Money>(total.clone())
+        .map_or_else(|_| total.to_string(), |total| total.to_string())
+}
+
 fn layout(headings: &[&str], rows: &[Vec<String>]) -> Vec<String> {
     let width = |column: usize| {
         rows.iter()

@@ -43,6 +43,13 @@ impl Progress {
         }
     }
 
+    /// Shows, while the returned value lives and where a line can move, what is waited for.
+    #[must_use]
+    pub fn waiting(self, label: impl Into<String>) -> impl Sized {
+        let shown = self == Self::Shown && std::io::stderr().is_terminal();
+        shown.then(|| Spinner::start(label.into()))
+    }
+
     /// One line that is not a step.
     pub fn note(self, line: &str) {
         if self == Self::Shown {

@@ -1,11 +1,11 @@
 //! The commands, one file each.
 
-mod dlq;
+pub(crate) mod dlq;
 mod down;
 mod invoke;
 mod logs;
 mod orders;
-mod products;
+pub(crate) mod products;
 mod sandbox;
 mod status;
 mod up;
@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
+use crate::demo;
 use crate::output::RED;
 use crate::target::Target;
 
@@ -41,6 +42,8 @@ struct Common {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// See the whole system at work, on a stack of its own: orders, failures, recovery, replay
+    Demo,
     /// Build and start the local stack; it runs until Ctrl-C
     Up(up::Arguments),
     /// Stop the local stack
@@ -94,6 +97,7 @@ fn is_closed_pipe(cause: &anyhow::Error) -> bool {
 async fn dispatch(cli: Cli) -> Result<ExitCode> {
     let common = cli.common;
     match cli.command {
+        Command::Demo => demo::run().await?,
         Command::Up(arguments) => up::run(&arguments).await?,
         Command::Down => down::run().await?,
         Command::Status => status::run(&common).await?,

@@ -83,7 +83,7 @@ async fn place(common: &Common, target: &Target, order: Order) -> Result<ExitCod
             "{GREEN}{}{GREEN:#} order {BOLD}{}{BOLD:#}, {}, in {milliseconds} ms",
             text(&body, "status"),
             text(&body, "orderId"),
-            money(&body["total"]),
+            output::money(&body["total"]),
         ))?;
         output::line(&format!(
             "correlation id {}, idempotency key {key}",
@@ -107,7 +107,7 @@ async fn show(common: &Common, target: &Target, id: &str) -> Result<ExitCode> {
             "order {BOLD}{}{BOLD:#} of {}, {}: {GREEN}{}{GREEN:#}\n",
             text(&body, "orderId"),
             text(&body, "userId"),
-            money(&body["total"]),
+            output::money(&body["total"]),
             text(&body, "state"),
         ))?;
         let events = body["history"]
@@ -165,11 +165,6 @@ fn moment_or_text(event: &Value, field: &str) -> String {
     event[field]
         .as_i64()
         .map_or_else(|| text(event, field), output::moment)
-}
-
-fn money(total: &Value) -> String {
-    serde_json::from_value::<shop_events::Money>(total.clone())
-        .map_or_else(|_| total.to_string(), |total| total.to_string())
 }
 
 fn item(text: &str) -> Result<(String, u32), String> {

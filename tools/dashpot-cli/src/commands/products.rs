@@ -73,6 +73,16 @@ pub(super) async fn run(common: &Common, command: Command) -> Result<()> {
     }
 }
 
+/// Puts a product in, as `products set` does.
+pub(crate) async fn put(target: &Target, sku: &str, price: Money, stock: u32) -> Result<()> {
+    let product = Product {
+        sku: sku.to_owned(),
+        price: Some(price),
+        stock: Some(stock),
+    };
+    Products::of(target)?.set(&product).await
+}
+
 fn show(rows: &[Row]) -> Result<()> {
     let cell = |value: Option<String>| value.unwrap_or_else(|| "–".to_owned());
     let cells: Vec<Vec<String>> = rows

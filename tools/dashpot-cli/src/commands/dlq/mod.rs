@@ -8,13 +8,19 @@ mod send;
 mod show;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
+use serde_json::Value;
 
+use self::parked::Parked;
 use self::reading::DeadLetterQueue;
 use super::Common;
 use crate::target::Target;
+
+/// How long a look hides a message from others, should it be cut short.
+const LOOK: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -46,7 +52,33 @@ pub(super) async fn run(common: &Common, command: Command) -> Result<ExitCode> {
     }
 }
 
+/// The dead letters of a service, as `dlq show --json` tells of each. They are looked at, not taken.
+pub(crate) async fn look(target: &Target, service: &str) -> Result<Vec<Value>> {
+    let scope = Scope::of(service);
+    let all = reading::take_all(&scope.queues(target)?, scope.limit, LOOK).await?;
+    reading::give_back_all(&all).await;
+    let letters = all.iter().flat_map(|(_, taken)| taken);
+    Ok(letters.map(Parked::to_json).collect())
+}
+
+/// Sends one dead letter again, with another body, as `dlq replay --body --yes` does.
+pub(crate) async fn replay_fixed(
+    target: &Target,
+    service: &str,
+    message: &str,
+    body: &str,
+) -> Result<()> {
+    replay::one(target, service, message, Some(body)).await
+}
+
 impl Scope {
+    fn of(service: &str) -> Self {
+        Self {
+            service: Some(service.to_owned()),
+            limit: 1000,
+        }
+    }
+
     fn queues(&self, target: &Target) -> Result<Vec<DeadLetterQueue>> {
         let client = aws_sdk_sqs::Client::new(target.config());
         let services = target.resources().queues();

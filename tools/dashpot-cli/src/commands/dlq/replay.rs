@@ -78,6 +78,51 @@ pub(super) async fn run(
         }
         None => None,
     };
+    let outcomes = outcomes(target, arguments, body.as_deref()).await?;
+    report(common, arguments, &outcomes)?;
+    let good = |outcome: &Outcome| {
+        matches!(
+            outcome.fate,
+            Fate::WouldReplay { .. } | Fate::Replayed { .. }
+        )
+    };
+    Ok(if outcomes.iter().all(good) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Sends one dead letter of a service again, perhaps with another body.
+pub(super) async fn one(
+    target: &Target,
+    service: &str,
+    message: &str,
+    body: Option<&str>,
+) -> Result<()> {
+    let arguments = Arguments {
+        messages: vec![message.to_owned()],
+        all: false,
+        yes: true,
+        body: None,
+        max_redrives: 3,
+        scope: Scope::of(service),
+    };
+    for Outcome { fate, .. } in outcomes(target, &arguments, body).await? {
+        match fate {
+            Fate::Replayed { .. } => {}
+            Fate::Refused { why } | Fate::Failed { why } => bail!("{why}"),
+            Fate::WouldReplay { .. } => bail!("it was not sent"),
+        }
+    }
+    Ok(())
+}
+
+async fn outcomes(
+    target: &Target,
+    arguments: &Arguments,
+    body: Option<&str>,
+) -> Result<Vec<Outcome>> {
     let queues = arguments.scope.queues(target)?;
     let all = reading::take_all(&queues, arguments.scope.limit, HOLD).await?;
     if let Some(missing) = arguments.messages.iter().find(|id| {
@@ -97,7 +142,7 @@ pub(super) async fn run(
             .partition(|parked| arguments.all || arguments.messages.iter().any(|id| parked.is(id)));
         queue.give_back(others).await;
         for parked in chosen {
-            let fate = replay(target, queue, parked, body.as_deref(), arguments).await;
+            let fate = replay(target, queue, parked, body, arguments).await;
             if !matches!(fate, Fate::Replayed { .. }) {
                 queue.give_back([parked]).await;
             }
@@ -108,18 +153,7 @@ pub(super) async fn run(
             });
         }
     }
-    report(common, arguments, &outcomes)?;
-    let good = |outcome: &Outcome| {
-        matches!(
-            outcome.fate,
-            Fate::WouldReplay { .. } | Fate::Replayed { .. }
-        )
-    };
-    Ok(if outcomes.iter().all(good) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(outcomes)
 }
 
 async fn replay(
