@@ -4,6 +4,7 @@ use aws_config::SdkConfig;
 use aws_sdk_sesv2::Client;
 use aws_sdk_sesv2::error::SdkError;
 use aws_sdk_sesv2::operation::send_email::SendEmailError;
+use aws_sdk_sesv2::types::error::MessageRejected;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
 use dashpot::ConfigError;
 
@@ -70,7 +71,10 @@ fn classify(error: SdkError<SendEmailError>) -> MailError {
 /// What SES's own refusal means. Its message names the address, so only the name of the refusal goes on.
 fn refusal(error: &SendEmailError) -> MailError {
     match error {
-        // The content, or in SES's sandbox an address that nobody has verified.
+        // The sender's own address or, in SES's sandbox, the customer's: a person puts that right.
+        SendEmailError::MessageRejected(rejected) if speaks_of_verification(rejected) => {
+            MailError::NotNow("NotVerified")
+        }
         SendEmailError::MessageRejected(_) => MailError::Refused("MessageRejected"),
         SendEmailError::BadRequestException(_) => MailError::Refused("BadRequest"),
         // Time heals these two.
@@ -88,23 +92,36 @@ fn refusal(error: &SendEmailError) -> MailError {
     }
 }
 
+/// SES has no error of its own for an address that is not verified, only these words.
+fn speaks_of_verification(rejected: &MessageRejected) -> bool {
+    let message = rejected.message().unwrap_or_default();
+    message.contains("not verified")
+}
+
 #[cfg(test)]
 mod tests {
-    use aws_sdk_sesv2::types::error::{MessageRejected, SendingPausedException};
+    use aws_sdk_sesv2::types::error::SendingPausedException;
 
     use super::*;
 
+    fn rejected(message: &str) -> MailError {
+        let rejected = MessageRejected::builder().message(message).build();
+        refusal(&SendEmailError::MessageRejected(rejected))
+    }
+
     #[test]
     fn a_letter_that_ses_rejects_is_hopeless_and_the_address_stays_out_of_the_error() {
-        let message = "Email address is not verified: ada@example.com";
-        let rejected = MessageRejected::builder().message(message).build();
-        let error = refusal(&SendEmailError::MessageRejected(rejected));
+        let error = rejected("Illegal content in a letter to ada@example.com");
         assert!(matches!(error, MailError::Refused(_)), "{error:?}");
         assert!(!format!("{error} {error:?}").contains("ada"), "{error:?}");
     }
 
     #[test]
     fn an_account_that_may_not_send_just_now_is_waited_for() {
+        let error = rejected(
+            "Email address is not verified. The following identities failed the check: shop@example.com",
+        );
+        assert!(matches!(error, MailError::NotNow(_)), "{error:?}");
         let paused = SendingPausedException::builder().build();
         let error = refusal(&SendEmailError::SendingPausedException(paused));
         assert!(matches!(error, MailError::NotNow(_)), "{error:?}");

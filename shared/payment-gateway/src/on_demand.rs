@@ -30,7 +30,10 @@ impl StripeOnDemand {
     /// # Errors
     /// [`ConfigError`] names the variable that is missing or wrong.
     pub fn from_env(aws: &SdkConfig) -> Result<Self, ConfigError> {
-        let secret = std::env::var(SECRET).map_err(|_| ConfigError::Missing(SECRET))?;
+        let secret = std::env::var(SECRET)
+            .ok()
+            .filter(|secret| !secret.is_empty())
+            .ok_or(ConfigError::Missing(SECRET))?;
         Ok(Self {
             aws: aws.clone(),
             config: Config::from_env()?,
@@ -89,5 +92,55 @@ impl Gateway for StripeOnDemand {
 
     async fn find(&self, order_id: &OrderId) -> Result<Vec<Intent>, GatewayError> {
         self.seen(self.open().await?.find(order_id).await)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::SecretKey;
+
+    /// Answers one request, whatever it is, with this status and an error.
+    async fn answer(listener: &TcpListener, status: &str) {
+        let body = r#"{"error":{"type":"api_error","message":"no"}}"#;
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let _ = stream.read(&mut [0; 4096]).await.unwrap();
+        let length = body.len();
+        let answer = format!(
+            "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        );
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_client_is_kept_until_its_key_is_no_longer_accepted() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base_url = format!("http://{}", listener.local_addr().unwrap());
+        let config = Config {
+            base_url: base_url.parse().unwrap(),
+            timeout: Duration::from_secs(5),
+        };
+        let key = SecretKey::parse("sk_test_1").unwrap();
+        let stripe = Stripe::new(&config.base_url, &key, config.timeout).unwrap();
+        let on_demand = StripeOnDemand {
+            aws: SdkConfig::builder().build(),
+            config,
+            secret: "unused".to_owned(),
+            opened: Mutex::new(Some(stripe)),
+        };
+        let intent = IntentId::parse("pi_1").unwrap();
+        for (status, kept) in [("429 Too Many Requests", true), ("401 Unauthorized", false)] {
+            let (answered, ()) =
+                tokio::join!(on_demand.retrieve(&intent), answer(&listener, status));
+            assert!(answered.is_err());
+            assert_eq!(on_demand.lock().is_some(), kept, "{status}");
+        }
     }
 }
