@@ -30,9 +30,8 @@ pub fn line(text: &str) -> Result<()> {
 ///
 /// Standard output is closed.
 pub fn json(value: &impl Serialize) -> Result<()> {
-    let mut stdout = io::stdout().lock();
-    serde_json::to_writer_pretty(&mut stdout, value)?;
-    Ok(writeln!(stdout)?)
+    let document = serde_json::to_string_pretty(value)?;
+    Ok(writeln!(io::stdout(), "{document}")?)
 }
 
 /// Prints rows under headings, as wide as their widest cell. Cells that hold numbers only are set to the

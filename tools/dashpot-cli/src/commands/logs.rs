@@ -47,7 +47,7 @@ pub(super) async fn run(common: &Common, arguments: &Arguments) -> Result<()> {
         }
         events.sort_by_key(|(at, ..)| *at);
         for (at, service, event) in events {
-            if shown.insert(event.event_id().unwrap_or_default().to_owned()) {
+            if shown.insert(identity(&event)) {
                 print(common, at, service, &event)?;
                 start = start.max(at - LATE);
             }
@@ -105,6 +105,18 @@ async fn read(client: &Client, group: &str, start: i64) -> Result<Vec<FilteredLo
         }
     }
     Ok(events)
+}
+
+/// What tells an event from all others. Not every emulator numbers them.
+fn identity(event: &FilteredLogEvent) -> String {
+    event.event_id().map_or_else(
+        || {
+            let stream = event.log_stream_name().unwrap_or_default();
+            let at = event.timestamp().unwrap_or_default();
+            format!("{stream} {at} {}", event.message().unwrap_or_default())
+        },
+        str::to_owned,
+    )
 }
 
 fn print(common: &Common, at: i64, service: &str, event: &FilteredLogEvent) -> Result<()> {

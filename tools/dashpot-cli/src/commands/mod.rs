@@ -1,11 +1,11 @@
 //! The commands, one file each.
 
-pub(crate) mod dlq;
+pub mod dlq;
 mod down;
 mod invoke;
 mod logs;
 mod orders;
-pub(crate) mod products;
+pub mod products;
 mod sandbox;
 mod status;
 mod up;

@@ -123,8 +123,6 @@ async fn show(common: &Common, target: &Target, id: &str) -> Result<ExitCode> {
             })
             .collect();
         output::table(&["AT", "EVENT", "SAID BY", "ID"], &rows)?;
-    } else if status == StatusCode::NOT_FOUND {
-        anstream::eprintln!("The journal learns of an order a moment after it was placed.");
     }
     Ok(conclude(status, &body))
 }

@@ -74,7 +74,7 @@ pub(super) async fn run(common: &Common, command: Command) -> Result<()> {
 }
 
 /// Puts a product in, as `products set` does.
-pub(crate) async fn put(target: &Target, sku: &str, price: Money, stock: u32) -> Result<()> {
+pub async fn put(target: &Target, sku: &str, price: Money, stock: u32) -> Result<()> {
     let product = Product {
         sku: sku.to_owned(),
         price: Some(price),

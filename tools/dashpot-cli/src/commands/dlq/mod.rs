@@ -53,7 +53,7 @@ pub(super) async fn run(common: &Common, command: Command) -> Result<ExitCode> {
 }
 
 /// The dead letters of a service, as `dlq show --json` tells of each. They are looked at, not taken.
-pub(crate) async fn look(target: &Target, service: &str) -> Result<Vec<Value>> {
+pub async fn look(target: &Target, service: &str) -> Result<Vec<Value>> {
     let scope = Scope::of(service);
     let all = reading::take_all(&scope.queues(target)?, scope.limit, LOOK).await?;
     reading::give_back_all(&all).await;
@@ -62,7 +62,7 @@ pub(crate) async fn look(target: &Target, service: &str) -> Result<Vec<Value>> {
 }
 
 /// Sends one dead letter again, with another body, as `dlq replay --body --yes` does.
-pub(crate) async fn replay_fixed(
+pub async fn replay_fixed(
     target: &Target,
     service: &str,
     message: &str,
