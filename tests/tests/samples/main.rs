@@ -2,9 +2,11 @@
 //!
 //! - [`shape`]: every field that AWS sets, checksums included
 //! - [`outcome`]: each consumer's samples through its handler
+//! - [`doubles`]: what stands in for the world outside
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod doubles;
 mod outcome;
 mod shape;
 

@@ -1,67 +1,164 @@
+use std::fmt::Debug;
 use std::sync::Arc;
 
-use dashpot::{Consumer, Envelope, Invocation};
+use dashpot::{BatchResponse, Consumer, Envelope, Invocation, OnUnknown};
 use dashpot_testing::{MemoryStore, RecordingQueue};
 
+use crate::doubles::{Letterbox, Obliging};
 use crate::sample;
 
-/// One consumer's samples, one after the other, on one table: what its outbox holds, sorted, after the good one and after
-/// the mixed batch.
-macro_rules! samples_of {
-    ($test:ident, $function:literal, $incoming:ty, $handler:expr,
-     good: $good:expr, mixed: $mixed:expr $(,)?) => {
-        #[tokio::test]
-        async fn $test() {
-            let queue = RecordingQueue::new();
-            let store = Arc::new(MemoryStore::new());
-            let consumer = Consumer::<_, Envelope<$incoming>>::new($function, $handler)
-                .recovering(&queue)
-                .atomic(Arc::clone(&store))
-                .log_to(|_| ());
-            let mut malformed = Vec::new();
-            for (name, said, parks) in [
-                ("good", &$good[..], false),
-                ("duplicate", &$good[..], false),
-                ("malformed", &$good[..], true),
-                ("mixed-batch", &$mixed[..], true),
-            ] {
-                let invocation = Invocation::default();
-                let answer = consumer
-                    .handle_batch(&sample($function, name), &invocation)
-                    .await
-                    .unwrap();
-                assert_eq!(answer.batch_item_failures, [], "{name}");
-                if parks {
-                    malformed.push("malformed");
-                }
-                let reasons: Vec<_> = queue
-                    .parked()
-                    .into_iter()
-                    .map(|it| it.note["reason"].as_str().unwrap().to_owned())
-                    .collect();
-                assert_eq!(reasons, malformed, "{name}");
-                let mut found = store.said();
-                found.sort_unstable();
-                assert_eq!(found, said, "{name}");
-            }
+/// Hands a consumer its samples, one after the other, on one table. `seen` is what the consumer did so far:
+/// `good` after the good message, no more after it came again or after a malformed one, `mixed` after the mixed
+/// batch. Nothing may come back, and what is malformed is parked, alone.
+async fn samples_of<T: Debug + PartialEq>(
+    function: &str,
+    consume: impl AsyncFn(String) -> BatchResponse,
+    queue: &RecordingQueue,
+    seen: impl Fn() -> T,
+    good: T,
+    mixed: T,
+) {
+    for (name, expected, parked) in [
+        ("good", &good, 0),
+        ("duplicate", &good, 0),
+        ("malformed", &good, 1),
+        ("mixed-batch", &mixed, 2),
+    ] {
+        let answer = consume(sample(function, name)).await;
+        assert_eq!(answer.batch_item_failures, [], "{name}");
+        let reasons: Vec<_> = queue
+            .parked()
+            .iter()
+            .map(|it| it.note["reason"].clone())
+            .collect();
+        assert_eq!(reasons, vec!["malformed"; parked], "{name}");
+        assert_eq!(seen(), *expected, "{name}");
+    }
+}
+
+/// The types of the events in the table's outbox, sorted.
+fn said(store: &MemoryStore) -> Vec<String> {
+    let mut said = store.said();
+    said.sort_unstable();
+    said
+}
+
+fn owned<const N: usize>(types: [&str; N]) -> Vec<String> {
+    types.map(str::to_owned).into()
+}
+
+macro_rules! consume {
+    ($consumer:expr) => {
+        async |event: String| {
+            let invocation = Invocation::default();
+            $consumer.handle_batch(&event, &invocation).await.unwrap()
         }
     };
 }
 
-samples_of!(
-    inventory_answers_for_each_order_once,
-    "inventory",
-    inventory::handler::Incoming,
-    inventory::handler::Inventory,
-    good: ["stock.rejected"],
-    mixed: ["stock.rejected", "stock.rejected"],
-);
+#[tokio::test]
+async fn inventory_answers_for_each_order_once() {
+    use inventory::handler::{Incoming, Inventory};
+    let (queue, store) = (RecordingQueue::new(), Arc::new(MemoryStore::new()));
+    let consumer = Consumer::<_, Envelope<Incoming>>::new("inventory", Inventory)
+        .recovering(&queue)
+        .atomic(Arc::clone(&store))
+        .log_to(|_| ());
+    let good = owned(["stock.rejected"]);
+    let mixed = owned(["stock.rejected", "stock.rejected"]);
+    samples_of(
+        "inventory",
+        consume!(consumer),
+        &queue,
+        || said(&store),
+        good,
+        mixed,
+    )
+    .await;
+}
 
-samples_of!(
-    warehouse_makes_one_pick_list_for_each_order,
-    "warehouse",
-    warehouse::handler::Incoming,
-    warehouse::handler::Warehouse,
-    good: ["pick_list.created"],
-    mixed: ["order.cancelled", "pick_list.created", "pick_list.created"],
-);
+#[tokio::test]
+async fn warehouse_makes_one_pick_list_for_each_order() {
+    use warehouse::handler::{Incoming, Warehouse};
+    let (queue, store) = (RecordingQueue::new(), Arc::new(MemoryStore::new()));
+    let consumer = Consumer::<_, Envelope<Incoming>>::new("warehouse", Warehouse)
+        .recovering(&queue)
+        .atomic(Arc::clone(&store))
+        .log_to(|_| ());
+    let good = owned(["pick_list.created"]);
+    let mixed = owned(["order.cancelled", "pick_list.created", "pick_list.created"]);
+    samples_of(
+        "warehouse",
+        consume!(consumer),
+        &queue,
+        || said(&store),
+        good,
+        mixed,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn payments_captures_and_voids_each_hold_once() {
+    use payments::handler::{Incoming, Payments};
+    let (queue, store) = (RecordingQueue::new(), Arc::new(MemoryStore::new()));
+    let consumer = Consumer::<_, Envelope<Incoming>>::new("payments", Payments::new(Obliging))
+        .recovering(&queue)
+        .claiming(Arc::clone(&store), OnUnknown::Handle)
+        .log_to(|_| ());
+    let good = owned(["payment.captured"]);
+    let mixed = owned(["payment.captured", "payment.captured", "payment.voided"]);
+    samples_of(
+        "payments",
+        consume!(consumer),
+        &queue,
+        || said(&store),
+        good,
+        mixed,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn email_sends_one_letter_for_each_order_and_occasion() {
+    use email::handler::{Email, Incoming};
+    let (queue, store) = (RecordingQueue::new(), Arc::new(MemoryStore::new()));
+    let letterbox = Letterbox::default();
+    let consumer = Consumer::<_, Envelope<Incoming>>::new("email", Email::new(&letterbox))
+        .recovering(&queue)
+        .claiming(Arc::clone(&store), OnUnknown::Handle)
+        .log_to(|_| ());
+    samples_of(
+        "email",
+        consume!(consumer),
+        &queue,
+        || letterbox.letters(),
+        1,
+        3,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn journal_keeps_every_event_once_known_or_not() {
+    use journal::handler::{Anything, Journal};
+    let (queue, store) = (RecordingQueue::new(), Arc::new(MemoryStore::new()));
+    let consumer = Consumer::<_, Anything>::new("journal", Journal)
+        .recovering(&queue)
+        .atomic(Arc::clone(&store))
+        .log_to(|_| ());
+    let kept = || store.rows("order#").len();
+    samples_of("journal", consume!(consumer), &queue, kept, 1, 4).await;
+}
+
+#[tokio::test]
+async fn analytics_counts_every_event_once_known_or_not() {
+    use analytics::handler::{Analytics, Anything};
+    let (queue, store) = (RecordingQueue::new(), Arc::new(MemoryStore::new()));
+    let consumer = Consumer::<_, Anything>::new("analytics", Analytics)
+        .recovering(&queue)
+        .atomic(Arc::clone(&store))
+        .log_to(|_| ());
+    let counted = || store.rows("seen#").len();
+    samples_of("analytics", consume!(consumer), &queue, counted, 1, 4).await;
+}

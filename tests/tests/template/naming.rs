@@ -95,7 +95,7 @@ fn each_function_is_told_what_it_reads_and_no_more() {
         expected.extend::<&[&str]>(match service {
             "Relay" => &["TOPIC_ARN", "DEAD_LETTER_QUEUE_URL"],
             "Email" => &["TABLE_NAME", "SENDER_ADDRESS"],
-            "Checkout" | "Sweeper" => &["TABLE_NAME", "HOLD_BOUND_SECONDS"],
+            "Checkout" => &["TABLE_NAME", "HOLD_BOUND_SECONDS"],
             _ => &["TABLE_NAME"],
         });
         if matches!(service, "Checkout" | "Sweeper" | "Payments") {

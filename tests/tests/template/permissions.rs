@@ -14,17 +14,11 @@ fn expected(service: &str) -> Vec<String> {
     match service {
         "Checkout" => on_table(
             "CheckoutTable.Arn",
-            &[
-                "GetItem",
-                "BatchGetItem",
-                "PutItem",
-                "UpdateItem",
-                "ConditionCheckItem",
-            ],
+            &["BatchGetItem", "PutItem", "UpdateItem"],
         )
         .chain([SECRET.into()])
         .collect(),
-        "Sweeper" => on_table("CheckoutTable.Arn", &["GetItem", "PutItem", "UpdateItem"])
+        "Sweeper" => on_table("CheckoutTable.Arn", &["UpdateItem"])
             .chain(on_table("${CheckoutTable.Arn}/index/pending", &["Query"]))
             .chain([SECRET.into()])
             .collect(),

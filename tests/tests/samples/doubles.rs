@@ -1,0 +1,70 @@
+use std::sync::Mutex;
+
+use email::letter::Letter;
+use email::mailer::{MailError, Mailer};
+use payment_gateway::{
+    Authorisation, Currency, Gateway, GatewayError, Intent, IntentId, IntentStatus, OrderId, Refund,
+};
+
+/// Takes every letter, and counts.
+#[derive(Debug, Default)]
+pub(crate) struct Letterbox {
+    letters: Mutex<usize>,
+}
+
+impl Letterbox {
+    pub(crate) fn letters(&self) -> usize {
+        *self.letters.lock().unwrap()
+    }
+}
+
+impl Mailer for &Letterbox {
+    async fn send(&self, _: &Letter) -> Result<(), MailError> {
+        *self.letters.lock().unwrap() += 1;
+        Ok(())
+    }
+}
+
+/// A provider that holds money for every intent it is asked about, and does what it is told.
+#[derive(Debug)]
+pub(crate) struct Obliging;
+
+impl Gateway for Obliging {
+    async fn authorise(&self, _: &Authorisation) -> Result<Intent, GatewayError> {
+        unreachable!("no consumer authorises")
+    }
+
+    async fn capture(&self, id: &IntentId, _: &str) -> Result<Intent, GatewayError> {
+        Ok(intent(id, IntentStatus::Succeeded))
+    }
+
+    async fn cancel(&self, id: &IntentId, _: &str) -> Result<Intent, GatewayError> {
+        Ok(intent(id, IntentStatus::Canceled))
+    }
+
+    async fn refund(&self, id: &IntentId, _: &str) -> Result<Refund, GatewayError> {
+        unreachable!("no sample refunds {id:?}")
+    }
+
+    async fn retrieve(&self, id: &IntentId) -> Result<Intent, GatewayError> {
+        Ok(intent(id, IntentStatus::RequiresCapture))
+    }
+
+    async fn find(&self, _: &OrderId) -> Result<Vec<Intent>, GatewayError> {
+        unreachable!("every sample names its intent")
+    }
+}
+
+fn intent(id: &IntentId, status: IntentStatus) -> Intent {
+    let amount = 12_997;
+    let received = status == IntentStatus::Succeeded;
+    Intent {
+        id: id.clone(),
+        status,
+        amount,
+        currency: Currency::parse("EUR").unwrap(),
+        amount_received: if received { amount } else { 0 },
+        amount_refunded: 0,
+        order_id: None,
+    }
+}

@@ -1,0 +1,153 @@
+//! What becomes of an order.
+
+use anyhow::{Context, Result, ensure};
+use dashpot_cli::shop::until;
+use serde_json::Value;
+
+use crate::world::{PATIENCE, World};
+
+pub(crate) async fn an_order_is_confirmed_by_every_service(world: &World) -> Result<()> {
+    world.stock("flow-mug", 10).await?;
+    let order = world.ordered("flow", &[("flow-mug", 3)]).await?;
+    world.reaches(&order, "confirmed").await?;
+    ensure!(
+        world.shop.available("flow-mug").await? == 7,
+        "not three were taken"
+    );
+    let payment = world.payment(&order).await?;
+    ensure!(
+        payment.amount_received == 3750 && payment.acted("capture") == 1,
+        "{payment:?}"
+    );
+    world.letters_reach("flow", 2).await?;
+
+    let shown = world.shop.show(&order).await?.body;
+    ensure!(
+        shown["userId"] == "flow" && shown["total"]["amount"] == 3750,
+        "{shown}"
+    );
+    let history = shown["history"].as_array().context("no history")?;
+    let types: Vec<&str> = history
+        .iter()
+        .filter_map(|event| event["type"].as_str())
+        .collect();
+    let expected = [
+        "order.placed",
+        "stock.reserved",
+        "payment.captured",
+        "pick_list.created",
+    ];
+    ensure!(
+        types.len() == 4 && expected.iter().all(|event| types.contains(event)),
+        "{types:?}"
+    );
+    let cause = |event: &str| {
+        let event = history.iter().find(|told| told["type"] == event)?;
+        let cause = history
+            .iter()
+            .find(|told| told["id"] == event["causationId"])?;
+        cause["type"].as_str()
+    };
+    ensure!(cause("stock.reserved") == Some("order.placed"), "{shown}");
+    ensure!(
+        cause("payment.captured") == Some("stock.reserved"),
+        "{shown}"
+    );
+    ensure!(
+        !shown.to_string().contains("@example.com"),
+        "the answer tells an address"
+    );
+
+    let seen = world.shop.rows("analytics", "seen#").await?;
+    for event in history {
+        let id = event["id"].as_str().context("no id")?;
+        let counted = |row: &Value| row["pk"].as_str().is_some_and(|pk| pk.ends_with(id));
+        ensure!(
+            seen.iter().any(counted),
+            "analytics has not counted {event}"
+        );
+    }
+    Ok(())
+}
+
+pub(crate) async fn an_order_short_of_stock_costs_nothing(world: &World) -> Result<()> {
+    world.stock("short-mug", 10).await?;
+    world.stock("short-lamp", 1).await?;
+    let order = world
+        .ordered("short", &[("short-mug", 2), ("short-lamp", 2)])
+        .await?;
+    world.reaches(&order, "rejected").await?;
+    let payment = world.payment(&order).await?;
+    ensure!(
+        payment.status == "canceled" && payment.amount_received == 0,
+        "{payment:?}"
+    );
+    ensure!(
+        world.shop.available("short-mug").await? == 10,
+        "a part was reserved"
+    );
+    ensure!(
+        world.shop.available("short-lamp").await? == 1,
+        "a part was reserved"
+    );
+    world.letters_reach("short", 2).await
+}
+
+pub(crate) async fn a_refused_capture_gives_everything_back(world: &World) -> Result<()> {
+    world.stock("refused-mug", 10).await?;
+    let card = "pm_card_dashpot_captureRefused";
+    let order = world
+        .ordered_with("refused", &[("refused-mug", 2)], card)
+        .await?;
+    world.reaches(&order, "rejected").await?;
+    let row = format!("pick_list#{order}");
+    until(
+        "stock is given back and the pick list withdrawn",
+        PATIENCE,
+        async || {
+            let list = world.shop.row("warehouse", &row, "-").await?;
+            let withdrawn = list.is_some_and(|list| list["state"] == "withdrawn");
+            Ok((withdrawn && world.shop.available("refused-mug").await? == 10).then_some(()))
+        },
+    )
+    .await?;
+    let payment = world.payment(&order).await?;
+    ensure!(payment.amount_received == 0, "{payment:?}");
+    ensure!(
+        payment.status != "requires_capture",
+        "the hold is still there: {payment:?}"
+    );
+    Ok(())
+}
+
+pub(crate) async fn many_orders_at_once_never_sell_more_than_there_is(world: &World) -> Result<()> {
+    world.stock("scarce", 5).await?;
+    let users: Vec<String> = (0..12).map(|n| format!("scarce-{n}")).collect();
+    let mut orders = Vec::new();
+    for user in &users {
+        orders.push(world.ordered(user, &[("scarce", 1)]).await?);
+    }
+    let states = until("all twelve are decided", PATIENCE, async || {
+        let mut states = Vec::new();
+        for order in &orders {
+            match world.shop.state(order).await?.as_deref() {
+                Some(state @ ("confirmed" | "rejected")) => states.push(state.to_owned()),
+                _ => return Ok(None),
+            }
+        }
+        Ok(Some(states))
+    })
+    .await?;
+    let confirmed = states.iter().filter(|state| *state == "confirmed").count();
+    ensure!(confirmed == 5, "{confirmed} of 5 were sold");
+    ensure!(
+        world.shop.available("scarce").await? == 0,
+        "stock is not conserved"
+    );
+    for (order, state) in orders.iter().zip(&states) {
+        let payment = world.payment(order).await?;
+        let taken = payment.amount_received == payment.amount;
+        ensure!(taken == (state == "confirmed"), "{state}: {payment:?}");
+    }
+    Ok(())
+}

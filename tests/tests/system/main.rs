@@ -1,0 +1,91 @@
+//! The whole system on the local stack: the real template, the real functions, real HTTP, with the
+//! emulator's authorisation on. One stack serves all tests; each has products and customers of its own, so
+//! they run in parallel.
+//! - [`checkout`]: what a client may send, and what it is answered
+//! - [`flow`]: what becomes of an order
+//! - [`messages`]: what becomes of messages that nobody expects
+//! - [`provider`]: a payment provider that is slow, away, or silent after acting
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod checkout;
+mod flow;
+mod messages;
+mod provider;
+mod world;
+
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+
+use dashpot_cli::progress::Progress;
+use dashpot_cli::stack::{Options, Stack};
+use libtest_mimic::{Arguments, Trial};
+
+use world::World;
+
+macro_rules! trials {
+    ($world:ident, $runtime:ident: $($module:ident { $($name:ident),+ $(,)? })+) => {
+        vec![$($({
+            let (world, handle) = (Arc::clone(&$world), $runtime.handle().clone());
+            Trial::test(concat!(stringify!($module), "::", stringify!($name)), move || {
+                let world = world.get().ok_or("the local stack does not run")?;
+                handle.block_on($module::$name(world)).map_err(|cause| format!("{cause:?}").into())
+            })
+        }),+),+]
+    };
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let world = Arc::new(OnceLock::new());
+    let trials = trials!(world, runtime:
+        checkout {
+            a_good_order_is_answered_with_its_total_and_an_id,
+            a_request_that_is_wrong_is_refused_by_name,
+            a_body_of_a_megabyte_is_refused,
+            a_key_names_one_request_for_ever,
+            the_same_request_many_times_at_once_is_one_order,
+            a_declined_card_is_no_order_and_stays_declined,
+        }
+        flow {
+            an_order_is_confirmed_by_every_service,
+            an_order_short_of_stock_costs_nothing,
+            a_refused_capture_gives_everything_back,
+            many_orders_at_once_never_sell_more_than_there_is,
+        }
+        messages {
+            a_strange_message_ends_in_exactly_one_place_and_hurts_no_neighbour,
+            the_reference_texts_own_message_is_rejected_for_want_of_lines,
+            a_message_counts_once_however_it_comes,
+        }
+        provider {
+            an_answer_that_was_lost_is_asked_for_again,
+            a_hold_that_nobody_came_back_for_is_voided,
+            an_outage_of_captures_heals_and_nothing_dies,
+            a_consumer_killed_after_the_capture_captures_once,
+        }
+    );
+    if arguments.list {
+        return libtest_mimic::run(&arguments, trials).exit_code();
+    }
+    let options = Options {
+        progress: Progress::Silent,
+        // An abandoned hold is due after a moment, so that a test can see it go.
+        parameters: [("HoldBoundSeconds".to_owned(), "3".to_owned())].into(),
+        ..Options::default()
+    };
+    let started = runtime.block_on(async { World::of(Stack::start(options).await?) });
+    match started {
+        Ok(running) => drop(world.set(running)),
+        Err(cause) => {
+            eprintln!("the local stack did not start: {cause:?}");
+            return ExitCode::FAILURE;
+        }
+    }
+    // The stack ends with the last test that holds it.
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
