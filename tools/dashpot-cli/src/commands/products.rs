@@ -74,6 +74,10 @@ pub(super) async fn run(common: &Common, command: Command) -> Result<()> {
 }
 
 /// Puts a product in, as `products set` does.
+///
+/// # Errors
+///
+/// A table cannot be written.
 pub async fn put(target: &Target, sku: &str, price: Money, stock: u32) -> Result<()> {
     let product = Product {
         sku: sku.to_owned(),

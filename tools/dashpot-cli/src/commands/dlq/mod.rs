@@ -53,6 +53,10 @@ pub(super) async fn run(common: &Common, command: Command) -> Result<ExitCode> {
 }
 
 /// The dead letters of a service, as `dlq show --json` tells of each. They are looked at, not taken.
+///
+/// # Errors
+///
+/// There is no such service, or its dead-letter queue cannot be read.
 pub async fn look(target: &Target, service: &str) -> Result<Vec<Value>> {
     let scope = Scope::of(service);
     let all = reading::take_all(&scope.queues(target)?, scope.limit, LOOK).await?;
@@ -62,12 +66,11 @@ pub async fn look(target: &Target, service: &str) -> Result<Vec<Value>> {
 }
 
 /// Sends one dead letter again, with another body, as `dlq replay --body --yes` does.
-pub async fn replay_fixed(
-    target: &Target,
-    service: &str,
-    message: &str,
-    body: &str,
-) -> Result<()> {
+///
+/// # Errors
+///
+/// There is no such message, it was replayed too often, or it could not be sent or deleted.
+pub async fn replay_fixed(target: &Target, service: &str, message: &str, body: &str) -> Result<()> {
     replay::one(target, service, message, Some(body)).await
 }
 
