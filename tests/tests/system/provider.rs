@@ -38,9 +38,12 @@ pub(crate) async fn an_answer_that_was_lost_is_asked_for_again(world: &World) ->
 pub(crate) async fn a_hold_that_nobody_came_back_for_is_voided(world: &World) -> Result<()> {
     world.stock("gone-mug", 10).await?;
     let card = "pm_card_diners";
-    let rule =
-        json!([{ "operation": "create", "paymentMethod": card, "effect": { "loseAnswer": true } }]);
-    world.shop.misbehave(&rule).await?;
+    // The hold is made and checkout cannot tell: neither an answer nor a search reaches it.
+    let rules = json!([
+        { "operation": "create", "paymentMethod": card, "effect": { "loseAnswer": true }, "times": 6 },
+        { "operation": "search", "effect": { "refuse": true }, "times": 1 },
+    ]);
+    world.shop.misbehave(&rules).await?;
     let answer = world
         .place("gone", "gone", &[("gone-mug", 1)], card)
         .await?;
@@ -54,8 +57,6 @@ pub(crate) async fn a_hold_that_nobody_came_back_for_is_voided(world: &World) ->
     let order = ours
         .and_then(|payment| payment.order_id)
         .context("no hold was made")?;
-    let good = json!([{ "operation": "create", "paymentMethod": card, "effect": {} , "times": 0 }]);
-    world.shop.misbehave(&good).await?;
     until("the sweeper has voided the hold", PATIENCE, async || {
         world.invoke("sweeper", "{}").await?;
         Ok((world.payment(&order).await?.status == "canceled").then_some(()))

@@ -59,6 +59,13 @@ impl Tenure {
         for _ in 0..20 {
             match lock.try_lock() {
                 Ok(()) => {
+                    // What a killed predecessor announced is no longer true.
+                    match fs::remove_file(state_file(&directory)) {
+                        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+                            return Err(cause).context("cannot remove an earlier stack's state");
+                        }
+                        _ => {}
+                    }
                     lock.set_len(0)?;
                     write!(lock, "{}", std::process::id())?;
                     return Ok(Some(Self { lock, directory }));
@@ -151,4 +158,22 @@ fn open_lock(directory: &Path) -> Result<File> {
 
 fn state_file(directory: &Path) -> PathBuf {
     directory.join("stack.json")
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_killed_stack_announced_is_forgotten_by_the_next_one() {
+        let directory = std::env::temp_dir().join(format!("dashpot-state-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        fs::write(state_file(&directory), "{}").unwrap();
+        let tenure = Tenure::take_in(directory.clone()).await.unwrap().unwrap();
+        assert!(!state_file(&directory).exists());
+        drop(tenure);
+        fs::remove_dir_all(&directory).unwrap();
+    }
 }

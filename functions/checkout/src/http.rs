@@ -1,0 +1,273 @@
+//! From API Gateway's event (HTTP API, payload 2.0) to a [`Request`], and the answer back.
+
+use std::time::Duration;
+
+use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use aws_lambda_events::encodings::Body;
+use aws_lambda_events::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use aws_lambda_events::http::{HeaderMap, HeaderName, HeaderValue};
+use dashpot::{Invocation, Store};
+use lambda_runtime::{LambdaEvent, service_fn};
+use payment_gateway::Gateway;
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::handler::{Checkout, LARGEST_BODY, Reply, Request};
+use crate::problem::Problem;
+use crate::telemetry;
+
+/// How much of an invocation's time is kept for the answer's way back.
+const TIME_TO_ANSWER: Duration = Duration::from_millis(300);
+
+const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
+
+/// Polls the Lambda Runtime API and answers every request, until the process ends.
+///
+/// # Errors
+/// When the Runtime API cannot be reached.
+pub async fn run<S: Store, G: Gateway>(
+    checkout: Checkout<S, G>,
+) -> Result<(), lambda_runtime::Error> {
+    let checkout = &checkout;
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Box<RawValue>>| async move {
+        let invocation = Invocation::from(&event.context);
+        let response = answer(checkout, event.payload.get(), &invocation).await;
+        Ok::<_, lambda_runtime::Error>(response)
+    }))
+    .await
+}
+
+/// Answers one event. Whatever comes in, an answer goes out.
+pub async fn answer<S: Store, G: Gateway>(
+    checkout: &Checkout<S, G>,
+    event: &str,
+    invocation: &Invocation,
+) -> ApiGatewayV2httpResponse {
+    let started = Instant::now();
+    let event = serde_json::from_str::<ApiGatewayV2httpRequest>(event);
+    let headers = event.as_ref().map(|event| &event.headers).ok();
+    let correlation_id = correlation_id(headers);
+    let request = event
+        .map_err(|_| Problem::malformed("the event is none of an HTTP API's"))
+        .and_then(|event| request(event, &correlation_id, invocation));
+    let reply = match request {
+        Ok(request) => checkout.place(&request).await,
+        Err(problem) => Reply::from_outcome(Err(problem), &correlation_id),
+    };
+    telemetry::tell(
+        &reply,
+        &correlation_id,
+        &invocation.request_id,
+        started.elapsed(),
+    );
+    response(reply, &correlation_id)
+}
+
+fn request(
+    event: ApiGatewayV2httpRequest,
+    correlation_id: &str,
+    invocation: &Invocation,
+) -> Result<Request, Problem> {
+    let path = event.raw_path.as_deref().unwrap_or_default();
+    // On a named stage the path begins with it.
+    let stage = event.request_context.stage.as_deref().unwrap_or_default();
+    if path != "/orders" && path != format!("/{stage}/orders") {
+        return Err(Problem::not_found());
+    }
+    if event.request_context.http.method != "POST" {
+        return Err(Problem::method_not_allowed());
+    }
+    let header = |name| header(&event.headers, name).map(str::to_owned);
+    Ok(Request {
+        idempotency_key: header("idempotency-key"),
+        correlation_id: correlation_id.to_owned(),
+        traceparent: header("traceparent").filter(|text| is_traceparent(text)),
+        body: body(event.body.unwrap_or_default(), event.is_base64_encoded)?,
+        now: dashpot::now(),
+        deadline: invocation
+            .deadline
+            .checked_sub(TIME_TO_ANSWER)
+            .unwrap_or(invocation.deadline),
+    })
+}
+
+fn body(text: String, is_base64: bool) -> Result<Vec<u8>, Problem> {
+    if !is_base64 {
+        return Ok(text.into_bytes());
+    }
+    // Base64 makes four characters of three bytes.
+    if text.len() / 4 * 3 > LARGEST_BODY + 3 {
+        return Err(Problem::too_large(LARGEST_BODY));
+    }
+    aws_smithy_types::base64::decode(text)
+        .map_err(|_| Problem::malformed("the body is not the Base64 that the event says it is"))
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// The client's, if it is fit for a log line and a header; else a new one.
+fn correlation_id(headers: Option<&HeaderMap>) -> String {
+    let is_sane = |id: &&str| {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
+        (1..=128).contains(&id.len()) && id.bytes().all(fits)
+    };
+    headers
+        .and_then(|headers| header(headers, CORRELATION_ID.as_str()))
+        .filter(is_sane)
+        .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
+}
+
+/// W3C Trace Context: `00-<32 digits>-<16 digits>-<2 digits>`.
+fn is_traceparent(text: &str) -> bool {
+    let lengths: Vec<usize> = text.split('-').map(str::len).collect();
+    let hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-');
+    lengths == [2, 32, 16, 2] && text.bytes().all(hex)
+}
+
+fn response(reply: Reply, correlation_id: &str) -> ApiGatewayV2httpResponse {
+    let status = reply.answer.status;
+    let content = if status < 400 {
+        "application/json"
+    } else {
+        "application/problem+json"
+    };
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content));
+    if let Ok(id) = HeaderValue::from_str(correlation_id) {
+        headers.insert(CORRELATION_ID, id);
+    }
+    if let Some(seconds) = reply.retry_after {
+        headers.insert(RETRY_AFTER, seconds.into());
+    }
+    if status == 405 {
+        headers.insert(ALLOW, HeaderValue::from_static("POST"));
+    }
+    let mut response = ApiGatewayV2httpResponse::default();
+    response.status_code = status.into();
+    response.headers = headers;
+    response.body = Some(Body::Text(reply.answer.body));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use dashpot::{Key, Row, Write};
+    use dashpot_testing::MemoryStore;
+    use serde_json::{Value, json};
+
+    use crate::doubles::{FakeProvider, Stepwise};
+
+    fn event() -> Value {
+        serde_json::from_str(include_str!("../../../events/checkout/good.json")).unwrap()
+    }
+
+    async fn ask(event: &str) -> (u16, Value, Value) {
+        let (store, provider) = (MemoryStore::new(), FakeProvider::default());
+        for sku in ["chair-oak", "lamp-brass"] {
+            let row = Row::new(Key::new(format!("product#{sku}")));
+            let row = row.set("price", 100_i64).set("currency", "EUR");
+            store.commit(&[Write::put(row)]).await.unwrap();
+        }
+        let bound = Duration::from_mins(15);
+        let checkout = Checkout::new(Stepwise(&store), Stepwise(&provider), bound);
+        let response = answer(&checkout, event, &Invocation::default()).await;
+        let response = serde_json::to_value(&response).unwrap();
+        let body = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
+        let status = response["statusCode"].as_u64().unwrap().try_into().unwrap();
+        (status, response["headers"].clone(), body)
+    }
+
+    #[tokio::test]
+    async fn a_good_event_is_accepted_under_the_clients_correlation_id() {
+        let (status, headers, body) = ask(&event().to_string()).await;
+        assert_eq!(status, 202);
+        assert_eq!(headers["content-type"], "application/json");
+        assert_eq!(headers["x-correlation-id"], "req_789");
+        assert_eq!(body["correlationId"], "req_789");
+        assert_eq!(body["total"], json!({"amount": 300, "currency": "EUR"}));
+    }
+
+    #[tokio::test]
+    async fn a_correlation_id_that_could_forge_a_line_is_replaced() {
+        let long = "x".repeat(129);
+        for id in ["", "a b", "a\"b", "a\tb", &long] {
+            let mut event = event();
+            event["headers"]["x-correlation-id"] = id.into();
+            let (status, headers, body) = ask(&event.to_string()).await;
+            assert_eq!(status, 202);
+            assert_eq!(headers["x-correlation-id"], body["correlationId"]);
+            assert!(
+                Uuid::parse_str(body["correlationId"].as_str().unwrap()).is_ok(),
+                "{id:?}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_in_base64_is_decoded_first() {
+        let mut event = event();
+        let body = aws_smithy_types::base64::encode(event["body"].as_str().unwrap());
+        event["isBase64Encoded"] = true.into();
+        event["body"] = body.into();
+        assert_eq!(ask(&event.to_string()).await.0, 202);
+        event["body"] = "%%%".into();
+        assert_eq!(ask(&event.to_string()).await.0, 400);
+        event["body"] = "A".repeat(LARGEST_BODY * 2).into();
+        assert_eq!(ask(&event.to_string()).await.0, 413);
+        // Just small enough encoded, and still too large decoded.
+        event["body"] = aws_smithy_types::base64::encode(vec![b' '; LARGEST_BODY + 1]).into();
+        assert_eq!(ask(&event.to_string()).await.0, 413);
+        event["body"] = aws_smithy_types::base64::encode(vec![b' '; LARGEST_BODY]).into();
+        assert_eq!(ask(&event.to_string()).await.0, 400);
+    }
+
+    #[tokio::test]
+    async fn other_paths_and_methods_are_refused_and_a_stage_is_no_part_of_the_path() {
+        for (stage, path, method, expected) in [
+            ("$default", "/orders", "POST", 202),
+            ("prod", "/prod/orders", "POST", 202),
+            ("prod", "/orders", "POST", 202),
+            ("$default", "/orders/", "POST", 404),
+            ("$default", "/order", "POST", 404),
+            ("$default", "/orders", "PUT", 405),
+        ] {
+            let mut event = event();
+            event["requestContext"]["stage"] = stage.into();
+            event["requestContext"]["http"]["method"] = method.into();
+            event["rawPath"] = path.into();
+            let (status, headers, body) = ask(&event.to_string()).await;
+            assert_eq!(status, expected, "{method} {path}");
+            if status >= 400 {
+                assert_eq!(headers["content-type"], "application/problem+json");
+                assert_eq!(body["status"], status);
+                assert_eq!(body["correlationId"], "req_789");
+            }
+            assert_eq!(headers.get("allow").is_some(), status == 405);
+        }
+    }
+
+    #[tokio::test]
+    async fn whatever_comes_in_an_answer_goes_out() {
+        for event in ["null", "[]", "{}", r#"{"requestContext": 1}"#] {
+            assert_eq!(ask(event).await.0, 400, "{event}");
+        }
+    }
+
+    #[test]
+    fn only_a_traceparent_is_one() {
+        assert!(is_traceparent(
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+        ));
+        assert!(!is_traceparent(
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331"
+        ));
+        assert!(!is_traceparent(
+            "00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+        ));
+    }
+}

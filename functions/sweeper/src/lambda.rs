@@ -1,0 +1,32 @@
+//! The Lambda runtime around the sweeper.
+
+use dashpot::{Invocation, Store};
+use lambda_runtime::{LambdaEvent, service_fn};
+use payment_gateway::Gateway;
+use serde_json::value::RawValue;
+
+use crate::sweep::Sweeper;
+use crate::telemetry;
+
+/// Polls the Lambda Runtime API and sweeps at every invocation, whatever its event says.
+///
+/// An invocation fails if the table could not be asked what is due. Attempts that did not end are counted as
+/// `stuck`; they fail no invocation, because the next one takes them up anyway.
+///
+/// # Errors
+/// When the Runtime API cannot be reached.
+pub async fn run<S: Store, G: Gateway>(
+    sweeper: Sweeper<S, G>,
+) -> Result<(), lambda_runtime::Error> {
+    let sweeper = &sweeper;
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Box<RawValue>>| async move {
+        let invocation = Invocation::from(&event.context);
+        let swept = sweeper.sweep(dashpot::now(), invocation.deadline).await;
+        telemetry::tell(&swept, &invocation.request_id);
+        match swept.unasked {
+            None => Ok(()),
+            Some(error) => Err(lambda_runtime::Error::from(error)),
+        }
+    }))
+    .await
+}
