@@ -5,12 +5,14 @@
 //! - [`flow`]: what becomes of an order
 //! - [`messages`]: what becomes of messages that nobody expects
 //! - [`provider`]: a payment provider that is slow, away, or silent after acting
+//! - [`samples`]: every file of `events/`
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod checkout;
 mod flow;
 mod messages;
 mod provider;
+mod samples;
 mod world;
 
 use std::process::ExitCode;
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
             the_reference_texts_own_message_is_rejected_for_want_of_lines,
             a_message_counts_once_however_it_comes,
         }
+        samples { every_sample_is_answered_as_it_should_be }
         provider {
             an_answer_that_was_lost_is_asked_for_again,
             a_hold_that_nobody_came_back_for_is_voided,
