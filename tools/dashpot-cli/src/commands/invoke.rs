@@ -18,7 +18,7 @@ use crate::target::Target;
 pub(super) struct Arguments {
     /// The function, as its folder is called: inventory
     function: String,
-    /// The event: a file such as events/inventory/order-placed.json, or - for standard input
+    /// The event: a file such as events/inventory/good.json, or - for standard input
     file: PathBuf,
 }
 

@@ -2,6 +2,7 @@
 
 pub mod dlq;
 mod down;
+mod env;
 mod invoke;
 mod logs;
 mod orders;
@@ -52,6 +53,8 @@ enum Command {
     Status,
     /// Invoke a function with a sample event and print its answer
     Invoke(invoke::Arguments),
+    /// Print a function's environment, for `cargo lambda watch --env-file` and the like
+    Env(env::Arguments),
     /// The shop's products
     #[command(subcommand)]
     Products(products::Command),
@@ -102,6 +105,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Down => down::run().await?,
         Command::Status => status::run(&common).await?,
         Command::Invoke(arguments) => return invoke::run(&common, &arguments).await,
+        Command::Env(arguments) => env::run(&common, &arguments).await?,
         Command::Products(command) => products::run(&common, command).await?,
         Command::Orders(command) => return orders::run(&common, command).await,
         Command::Dlq(command) => return dlq::run(&common, command).await,

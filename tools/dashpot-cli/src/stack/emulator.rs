@@ -81,6 +81,19 @@ pub(crate) fn sdk_config(endpoint: &str) -> SdkConfig {
         .build()
 }
 
+/// What a process needs in its environment to take the emulator for AWS.
+pub(crate) fn environment(endpoint: &str) -> impl Iterator<Item = (String, String)> {
+    [
+        ("AWS_ENDPOINT_URL", endpoint),
+        ("AWS_REGION", REGION),
+        ("AWS_DEFAULT_REGION", REGION),
+        ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
+        ("AWS_SECRET_ACCESS_KEY", SECRET_KEY),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into_iter()
+}
+
 impl Emulator {
     /// Starts the emulator on `port`, or on a free one, and waits until it answers.
     pub(super) async fn start(
@@ -130,11 +143,7 @@ impl Emulator {
             .env("BIND_HOST", "127.0.0.1")
             .env("MINISTACK_REGION", REGION)
             .env("AUTH", "true")
-            .env("AWS_ENDPOINT_URL", &endpoint)
-            .env("AWS_REGION", REGION)
-            .env("AWS_DEFAULT_REGION", REGION)
-            .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
-            .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+            .envs(environment(&endpoint))
             .env("AWS_EC2_METADATA_DISABLED", "true")
             // While this pipe is open, we live.
             .stdin(Stdio::piped())

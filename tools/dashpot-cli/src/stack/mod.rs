@@ -22,7 +22,7 @@ use aws_config::SdkConfig;
 use self::binaries::Binaries;
 use self::emulator::Emulator;
 pub use self::emulator::Letter;
-pub(crate) use self::emulator::sdk_config;
+pub(crate) use self::emulator::{environment, sdk_config};
 use self::provider::Provider;
 pub use self::state::{State, Tenure};
 use crate::aws::Explained;
