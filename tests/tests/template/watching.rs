@@ -58,6 +58,11 @@ fn the_relay_is_watched_for_falling_behind() {
 }
 
 #[test]
+fn the_sweeper_is_watched_for_holds_that_it_cannot_void() {
+    assert!(alarms().contains("Dashpot stuck of sweeper"));
+}
+
+#[test]
 fn an_alarm_tells_a_topic_only_where_one_is_given() {
     for (id, alarm) in Template::at("prod").all("AWS::CloudWatch::Alarm") {
         assert_eq!(alarm["AlarmActions"], Value::Null, "{id}");
