@@ -1,7 +1,7 @@
 //! Every event of the shop: what it is called, what it says, and how older versions are read.
 //!
 //! - [`order`], [`stock`], [`payment`], [`pick_list`]: the events, one file per subject
-//! - [`id`], [`line`], [`money`]: what they are made of, valid by construction
+//! - [`id`], [`mod@line`], [`money`]: what they are made of, valid by construction
 //!
 //! Every payload is self-contained: whoever takes it finds in it all that its work needs.
 
