@@ -145,7 +145,12 @@ impl Story<'_> {
         let killed = self.stack.kill_function("payments")?;
         ensure!(killed > 0, "there was no process of payments to kill");
         scene.saw_trouble(&format!("killed its {killed} process(es) with SIGKILL"))?;
-        scene.saw("its message is invisible for 30 s; meanwhile, the story goes on")?;
+        scene
+            .wait(
+                "its message is still in the queue, in flight: it comes back",
+                async || Ok((shop.depth("payments").await?.0 >= 1).then_some(())),
+            )
+            .await?;
         Ok(order)
     }
 
