@@ -11,7 +11,7 @@ pub struct InvalidId {
 }
 
 macro_rules! id {
-    ($(#[$doc:meta])* $name:ident, $what:literal) => {
+    ($(#[$doc:meta])* $name:ident, $what:literal $(, $and:expr)?) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         pub struct $name(String);
@@ -23,7 +23,7 @@ macro_rules! id {
             /// [`InvalidId`] for anything else.
             pub fn parse(text: impl Into<String>) -> Result<Self, InvalidId> {
                 let text = text.into();
-                if is_id(&text) { Ok(Self(text)) } else { Err(InvalidId { what: $what }) }
+                if is_id(&text) $(&& $and(&text))? { Ok(Self(text)) } else { Err(InvalidId { what: $what }) }
             }
 
             /// The identifier as text.
@@ -52,9 +52,11 @@ id!(
     "a refund's id"
 );
 id!(
-    /// The provider's token for a customer's card, such as `pm_card_visa`.
+    /// The provider's token for a customer's card, such as `pm_card_visa`. At least one letter or `_` tells it from
+    /// the card's number, which is not the shop's to hold.
     PaymentMethodId,
-    "a payment method"
+    "a payment method's token, which is no card number,",
+    is_no_number
 );
 id!(
     /// The shop's own name for what is paid for.
@@ -69,6 +71,11 @@ fn is_id(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
 }
 
+fn is_no_number(text: &str) -> bool {
+    text.bytes()
+        .any(|byte| byte.is_ascii_alphabetic() || byte == b'_')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,6 +88,14 @@ mod tests {
         ] {
             assert!(IntentId::parse(text).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_card_number_is_no_token() {
+        for text in ["4242424242424242", "4242-4242-4242-4242"] {
+            assert!(PaymentMethodId::parse(text).is_err(), "{text}");
+        }
+        assert!(PaymentMethodId::parse("pm_card_visa").is_ok());
     }
 
     #[test]
