@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use shop_events::{Customer, OrderId};
+use shop_events::{Address, Customer, InvalidAddress, OrderId};
 
-use crate::address::{Address, InvalidAddress};
 use crate::handler::Incoming;
 
 /// Which letter about an order. Of each kind there is one.

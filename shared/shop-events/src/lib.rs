@@ -1,7 +1,7 @@
 //! Every event of the shop: what it is called, what it says, and how older versions are read.
 //!
 //! - [`order`], [`stock`], [`payment`], [`pick_list`]: the events, one file per subject
-//! - [`id`], [`mod@line`], [`money`]: what they are made of, valid by construction
+//! - [`address`], [`id`], [`mod@line`], [`money`]: what they are made of, valid by construction
 //!
 //! Every payload is self-contained: whoever takes it finds in it all that its work needs.
 
@@ -25,6 +25,7 @@ macro_rules! order_event {
     };
 }
 
+pub mod address;
 pub mod id;
 pub mod line;
 pub mod money;
@@ -33,6 +34,7 @@ pub mod payment;
 pub mod pick_list;
 pub mod stock;
 
+pub use address::{Address, InvalidAddress};
 pub use id::{IntentId, OrderId, Sku, UserId};
 pub use line::{Line, Lines, TooManyLines};
 pub use money::{Currency, Money};

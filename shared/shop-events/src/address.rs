@@ -1,6 +1,6 @@
-//! Where a letter goes.
+//! Where a customer's letters go.
 
-use dashpot::Personal;
+use dashpot_envelope::Personal;
 
 /// An e-mail address that can stand in a header as it is. It never prints.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,26 +11,27 @@ pub struct Address(Personal<String>);
 #[error("the customer's e-mail address is none that a letter can be sent to")]
 pub struct InvalidAddress;
 
-/// The longest address, in bytes (RFC 5321).
+/// The longest address and its longest parts, in bytes (RFC 5321, RFC 1035).
 const LONGEST: usize = 254;
+const LONGEST_LOCAL: usize = 64;
+const LONGEST_LABEL: usize = 63;
 
 /// What separates, quotes or comments in a header of addresses (RFC 5322): one address must stay one.
-const SPECIAL: &[u8] = b",;:<>()[]\\\"";
+const SPECIAL: &[u8] = b"@,;:<>()[]\\\"";
 
 impl Address {
-    /// Accepts `local@domain.tld` in visible ASCII without quoting. Whether somebody lives there, only a letter
-    /// can tell.
+    /// Accepts `local@domain.tld` in visible ASCII without quoting, as far as carriers take it. Whether somebody
+    /// lives there, only a letter can tell.
     ///
     /// # Errors
     /// [`InvalidAddress`] for anything else.
     pub fn parse(text: &Personal<String>) -> Result<Self, InvalidAddress> {
         let (local, domain) = text.expose().split_once('@').ok_or(InvalidAddress)?;
-        let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'@' && !SPECIAL.contains(&byte);
-        let labels = domain.split('.').collect::<Vec<_>>();
-        let fits = text.expose().len() <= LONGEST && !local.is_empty() && labels.len() > 1;
+        let fits = text.expose().len() <= LONGEST && local.len() <= LONGEST_LOCAL;
         if fits
-            && local.bytes().chain(domain.bytes()).all(plain)
-            && labels.iter().all(|label| !label.is_empty())
+            && local.split('.').all(is_word)
+            && domain.contains('.')
+            && domain.split('.').all(is_label)
         {
             Ok(Self(text.clone()))
         } else {
@@ -43,6 +44,21 @@ impl Address {
     pub fn expose(&self) -> &str {
         self.0.expose()
     }
+}
+
+/// What stands between the dots of the part before the `@`.
+fn is_word(word: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_graphic() && !SPECIAL.contains(&byte);
+    !word.is_empty() && word.bytes().all(plain)
+}
+
+/// What stands between the dots of a domain.
+fn is_label(label: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    (1..=LONGEST_LABEL).contains(&label.len())
+        && label.bytes().all(plain)
+        && !label.starts_with('-')
+        && !label.ends_with('-')
 }
 
 #[cfg(test)]
@@ -66,7 +82,9 @@ mod tests {
 
     #[test]
     fn what_is_no_single_plain_address_is_refused() {
-        let long = format!("{}@example.com", "x".repeat(250));
+        let long = format!("ada@{}com", "example.".repeat(32));
+        let long_local = format!("{}@example.com", "x".repeat(65));
+        let long_label = format!("ada@{}.com", "x".repeat(64));
         for text in [
             "",
             "ada",
@@ -80,7 +98,20 @@ mod tests {
             "Ada <ada@example.com>",
             "ada@bob@example.com",
             "adä@example.com",
+            "ada\u{ffff}@example.com",
+            "ada@example.com\0",
+            "\"ada\"@example.com",
+            ".ada@example.com",
+            "ada.@example.com",
+            "a..da@example.com",
+            "ada@.example.com",
+            "ada@example.com.",
+            "ada@-example.com",
+            "ada@exam_ple.com",
+            "ada@[127.0.0.1]",
             &long,
+            &long_local,
+            &long_label,
         ] {
             assert_eq!(parse(text), Err(InvalidAddress), "{text:?}");
         }
