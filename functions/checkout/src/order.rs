@@ -85,3 +85,27 @@ mod token {
         PaymentMethodId::parse(String::deserialize(from)?).map_err(D::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_names_a_payment_at_the_provider_names_it_in_events_and_back() {
+        let (longest, longer) = ("x".repeat(255), "x".repeat(256));
+        for text in [
+            "pi_3MrPBM2e",
+            "a-b",
+            "",
+            "pi.1",
+            "pi:1",
+            "a#b",
+            &longest,
+            &longer,
+        ] {
+            let ours: Option<IntentId> = text.parse().ok();
+            let theirs = payment_gateway::IntentId::parse(text).ok();
+            assert_eq!(ours.is_some(), theirs.is_some(), "{text:?}");
+        }
+    }
+}

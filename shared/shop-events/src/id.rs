@@ -2,16 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
-/// An identifier was empty, too long, or had a character outside `A-Z a-z 0-9 _ . : -`.
+/// An identifier was empty, too long, or had a character that it may not have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} must be 1 to {max} characters out of A-Z a-z 0-9 _ . : -")]
+#[error("{what} must be 1 to {max} characters out of A-Z a-z 0-9 {marks}")]
 pub struct InvalidId {
     what: &'static str,
     max: usize,
+    marks: &'static str,
 }
 
 macro_rules! id {
-    ($(#[$meta:meta])* $name:ident, $what:literal, $max:literal) => {
+    ($(#[$meta:meta])* $name:ident, $what:literal, $max:literal, $marks:literal) => {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -30,11 +31,11 @@ macro_rules! id {
 
             fn try_from(text: String) -> Result<Self, InvalidId> {
                 let fits = (1..=$max).contains(&text.len());
-                let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
+                let safe = |byte: u8| byte.is_ascii_alphanumeric() || (byte != b' ' && $marks.as_bytes().contains(&byte));
                 if fits && text.bytes().all(safe) {
                     Ok(Self(text))
                 } else {
-                    Err(InvalidId { what: $what, max: $max })
+                    Err(InvalidId { what: $what, max: $max, marks: $marks })
                 }
             }
         }
@@ -63,19 +64,19 @@ macro_rules! id {
 
 id!(
     /// An order.
-    OrderId, "an order id", 64
+    OrderId, "an order id", 64, "_ . : -"
 );
 id!(
     /// A customer's pseudonym; not personal by itself.
-    UserId, "a user id", 64
+    UserId, "a user id", 64, "_ . : -"
 );
 id!(
     /// A stock keeping unit: what can be ordered.
-    Sku, "a sku", 64
+    Sku, "a sku", 64, "_ . : -"
 );
 id!(
-    /// The payment provider's name for a payment intent.
-    IntentId, "a payment intent id", 128
+    /// The payment provider's name for a payment intent; it goes into the paths of the provider's API.
+    IntentId, "a payment intent id", 255, "_ -"
 );
 
 #[cfg(test)]
@@ -88,5 +89,21 @@ mod tests {
             assert!(text.parse::<OrderId>().is_err(), "{text:?}");
         }
         assert!("user_456".parse::<UserId>().is_ok());
+    }
+
+    #[test]
+    fn an_intent_id_that_could_change_a_path_is_refused() {
+        for text in [
+            "",
+            ".",
+            "..",
+            "pi_1/capture",
+            "pi:1",
+            "pi 1",
+            &"x".repeat(256),
+        ] {
+            assert!(text.parse::<IntentId>().is_err(), "{text:?}");
+        }
+        assert!("pi_3MrPBM2eZvKYlo2C-1".parse::<IntentId>().is_ok());
     }
 }

@@ -7,11 +7,30 @@ use serde::{Deserialize, Serialize};
 
 /// An amount in the minor units of a currency: 49.99 EUR is `{"amount":4999,"currency":"EUR"}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked")]
 pub struct Money {
-    /// Minor units; at most [`Money::MAX`].
+    /// Minor units; at most [`Money::MAX`], above which nothing is read.
     pub amount: u64,
     /// The currency.
     pub currency: Currency,
+}
+
+/// [`Money`] as it is written, before its amount is looked at.
+#[derive(Deserialize)]
+struct Unchecked {
+    amount: u64,
+    currency: Currency,
+}
+
+impl TryFrom<Unchecked> for Money {
+    type Error = InvalidMoney;
+
+    fn try_from(Unchecked { amount, currency }: Unchecked) -> Result<Self, InvalidMoney> {
+        if amount > Self::MAX {
+            return Err(InvalidMoney::TooMuch);
+        }
+        Ok(Self { amount, currency })
+    }
 }
 
 /// An ISO 4217 code: three capital letters.
@@ -215,6 +234,17 @@ mod tests {
         }
         assert!(serde_json::from_str::<Money>(r#"{"amount":1,"currency":"eur"}"#).is_err());
         assert!(serde_json::from_str::<Money>(r#"{"amount":1.5,"currency":"EUR"}"#).is_err());
+    }
+
+    #[test]
+    fn an_amount_above_the_maximum_is_not_read() {
+        let read = |amount: u64| {
+            serde_json::from_str::<Money>(&format!(r#"{{"amount":{amount},"currency":"EUR"}}"#))
+        };
+        assert_eq!(read(Money::MAX).unwrap(), eur(Money::MAX));
+        for amount in [Money::MAX + 1, u64::MAX] {
+            assert!(read(amount).is_err(), "{amount}");
+        }
     }
 
     #[test]
