@@ -40,6 +40,9 @@ impl Expression {
     }
 
     pub(super) fn condition(&mut self, condition: &Condition) -> Option<String> {
+        if is_always(condition) {
+            return None;
+        }
         Some(match condition {
             Condition::Always => return None,
             Condition::Absent => format!("attribute_not_exists({})", self.name("pk")),
@@ -55,6 +58,11 @@ impl Expression {
                 format!("{} < {}", self.name(name), self.value(&Value::N(*bound)))
             }
             Condition::All(all) => return self.joined(all, " AND "),
+            // None of none: never.
+            Condition::Any(any) if any.is_empty() => {
+                let key = self.name("pk");
+                format!("attribute_exists({key}) AND attribute_not_exists({key})")
+            }
             Condition::Any(any) => return self.joined(any, " OR "),
         })
     }
@@ -94,9 +102,37 @@ impl Expression {
     }
 }
 
+/// Whether it holds whatever the row says.
+fn is_always(condition: &Condition) -> bool {
+    match condition {
+        Condition::Always => true,
+        Condition::All(all) => all.iter().all(is_always),
+        Condition::Any(any) => any.iter().any(is_always),
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_alternative_to_always_is_always_and_one_of_nothing_is_never() {
+        let alternative = Condition::Any(vec![Condition::Present, Condition::Always]);
+        let mut expression = Expression::default();
+        assert_eq!(expression.condition(&alternative), None);
+        assert_eq!(expression.names(), None);
+        let both = Condition::Present.and(Condition::Always);
+        assert_eq!(
+            Expression::default().condition(&both).as_deref(),
+            Some("(attribute_exists(#n0))")
+        );
+        let never = Condition::one_of("state", []);
+        assert_eq!(
+            Expression::default().condition(&never).as_deref(),
+            Some("attribute_exists(#n0) AND attribute_not_exists(#n0)")
+        );
+    }
 
     #[test]
     fn names_and_values_are_placeholders() {
