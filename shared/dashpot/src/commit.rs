@@ -23,12 +23,13 @@ pub(crate) enum Settled {
     Duplicate,
 }
 
-/// Commits what was decided, and decides again while conditions do not hold and the decision says how.
+/// Commits what was decided, and decides again while conditions do not hold and the decision says how. A claimed row
+/// is settled with whatever was decided last, also with nothing: its outcome is known.
 pub(crate) async fn commit<S: Store>(
     store: &S,
     cx: &Context,
     mut effects: Effects,
-    mut claim: Option<(&Claim, &str)>,
+    claim: Option<(&Claim, &str)>,
 ) -> Result<Settled, Failure> {
     for _ in 0..DECISIONS {
         if effects.is_none() && claim.is_none() {
@@ -54,8 +55,6 @@ pub(crate) async fn commit<S: Store>(
                 None => return Err(Failure::retry("a condition did not hold")),
             },
         }
-        // A second decision about a claimed row settles it as well.
-        claim = claim.filter(|_| !effects.is_none());
     }
     Err(Failure::retry("the rows changed under every decision"))
 }

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dashpot::{
-    Claim, Claims, Consumer, Context, Effects, Envelope, Failure, Handler, Invocation, Item, Key,
-    OnUnknown, Row, Value, Write,
+    Claim, Claims, Condition, Consumer, Context, Effects, Envelope, Failure, Handler, Invocation,
+    Item, Key, OnUnknown, Row, Value, Write,
 };
 use dashpot_testing::{Delivery, MemoryStore, RecordingQueue, sqs_event};
 use shop::{Incoming, Shipped, delivery};
@@ -32,6 +32,10 @@ impl Handler<Envelope<Incoming>> for &Courier {
             .push((bought.order.clone(), cx.may_have_happened(), version));
         match bought.what.as_str() {
             "fail" => Err(Failure::retry("no answer")),
+            "note" => Ok(Effects::none()
+                .settle("sent")
+                .write(Write::check(Key::new("notebook"), Condition::Present))
+                .otherwise(|_| Ok(Effects::none()))),
             _ => Ok(Effects::none().settle("sent").emit(&Shipped {
                 order: bought.order,
             })),
@@ -282,4 +286,14 @@ fn lapsed(order: &str) -> Row {
         .set("owner", "a process that died")
         .set("leaseUntil", dashpot::now() - 1)
         .set("version", 3_i64)
+}
+
+#[tokio::test]
+async fn a_claim_is_settled_also_when_the_second_decision_is_to_do_nothing() {
+    let shop = Shop::new();
+    let note = [delivery("a", "note")];
+    assert!(shop.handle(MINUTE, &note).await.is_empty());
+    assert_eq!(shop.state("a"), "done");
+    let row = shop.store.row(&parcel("a")).unwrap();
+    assert!(!row.contains_key("owner"));
 }
