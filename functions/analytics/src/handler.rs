@@ -4,16 +4,13 @@
 //! writes a second. A day's metric is the sum over its shards. `seen#{event id}` stays for ever: a replay of last
 //! year's events must not count them twice.
 
-use dashpot::{Context, Effects, Envelope, Failure, Handler, Key, Row, Write, day};
+use dashpot::{Context, Effects, Envelope, Failure, Handler, Key, Row, Write, day, shard};
 use serde_json::value::RawValue;
 
 use crate::metric::metrics;
 
 /// What analytics takes: every event, known or not. It parks only what is no envelope.
 pub type Anything = Envelope<Box<RawValue>>;
-
-/// How many rows a day's metric is spread over.
-const SHARDS: u32 = 16;
 
 /// The handler: it decides, and holds nothing.
 #[derive(Debug, Clone, Copy)]
@@ -34,18 +31,10 @@ impl Handler<Anything> for Analytics {
     }
 }
 
-/// FNV-1a: any spread would do, as a sum takes all shards.
-fn shard(id: &str) -> u32 {
-    let hash = id.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
-        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-    });
-    hash % SHARDS
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeMap;
     use std::sync::Arc;
 
     use dashpot::{Consumer, Invocation, Value};
@@ -170,11 +159,5 @@ mod tests {
             ("1970-01-01#events.unreadable".to_owned(), 1),
         ]);
         assert_eq!(sums(&store), expected);
-    }
-
-    #[test]
-    fn a_metric_is_spread_over_all_shards() {
-        let shards: BTreeSet<u32> = (0..500).map(|n| shard(&format!("event-{n}"))).collect();
-        assert_eq!(shards, (0..SHARDS).collect());
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use dashpot::{CommitError, Item, Key, Origin, Row, Store, Write};
+use dashpot::{CommitError, Item, Key, Origin, Row, Store, Write, chain};
 use payment_gateway::{Authorisation, Gateway, IntentId, IntentStatus};
 use serde::Serialize;
 use shop_events::{Money, OrderId};
@@ -427,17 +427,6 @@ fn accepted(order_id: &OrderId, correlation_id: &str, total: Money) -> String {
     };
     // Strings and a number: nothing that serde_json could refuse.
     serde_json::to_string(&accepted).unwrap_or_default()
-}
-
-/// An error and its causes: `outer: inner: innermost`.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

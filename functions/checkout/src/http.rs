@@ -6,12 +6,11 @@ use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse
 use aws_lambda_events::encodings::Body;
 use aws_lambda_events::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use aws_lambda_events::http::{HeaderMap, HeaderName, HeaderValue};
-use dashpot::{Invocation, Store};
+use dashpot::{Invocation, Store, correlation_id, is_traceparent};
 use lambda_runtime::{LambdaEvent, service_fn};
 use payment_gateway::Gateway;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use crate::handler::{Checkout, LARGEST_BODY, Reply, Request};
 use crate::problem::Problem;
@@ -47,7 +46,8 @@ pub async fn answer<S: Store, G: Gateway>(
     let started = Instant::now();
     let event = serde_json::from_str::<ApiGatewayV2httpRequest>(event);
     let headers = event.as_ref().map(|event| &event.headers).ok();
-    let correlation_id = correlation_id(headers);
+    let from_client = headers.and_then(|headers| header(headers, CORRELATION_ID.as_str()));
+    let correlation_id = correlation_id(from_client);
     let request = event
         .map_err(|_| Problem::malformed("the event is none of an HTTP API's"))
         .and_then(|event| request(event, &correlation_id, invocation));
@@ -108,25 +108,6 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// The client's, if it is fit for a log line and a header; else a new one.
-fn correlation_id(headers: Option<&HeaderMap>) -> String {
-    let is_sane = |id: &&str| {
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
-        (1..=128).contains(&id.len()) && id.bytes().all(fits)
-    };
-    headers
-        .and_then(|headers| header(headers, CORRELATION_ID.as_str()))
-        .filter(is_sane)
-        .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
-}
-
-/// W3C Trace Context: `00-<32 digits>-<16 digits>-<2 digits>`.
-fn is_traceparent(text: &str) -> bool {
-    let lengths: Vec<usize> = text.split('-').map(str::len).collect();
-    let hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-');
-    lengths == [2, 32, 16, 2] && text.bytes().all(hex)
-}
-
 fn response(reply: Reply, correlation_id: &str) -> ApiGatewayV2httpResponse {
     let status = reply.answer.status;
     let content = if status < 400 {
@@ -159,6 +140,7 @@ mod tests {
     use dashpot::{Key, Row, Write};
     use dashpot_testing::MemoryStore;
     use serde_json::{Value, json};
+    use uuid::Uuid;
 
     use crate::doubles::{FakeProvider, Stepwise};
 
@@ -256,18 +238,5 @@ mod tests {
         for event in ["null", "[]", "{}", r#"{"requestContext": 1}"#] {
             assert_eq!(ask(event).await.0, 400, "{event}");
         }
-    }
-
-    #[test]
-    fn only_a_traceparent_is_one() {
-        assert!(is_traceparent(
-            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-        ));
-        assert!(!is_traceparent(
-            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331"
-        ));
-        assert!(!is_traceparent(
-            "00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-        ));
     }
 }

@@ -3,16 +3,13 @@
 //! Rows: `order#{subject}` / `{timestamp, 13 digits}#{event id}` with the envelope in `body`. The index `feed`
 //! (`{yyyymmddhh}#{shard}`) gives an hour's events for a replay, the sparse index `customer` those of a customer.
 
-use dashpot::{Context, Effects, Envelope, Failure, Handler, Key, Row, hour};
+use dashpot::{Context, Effects, Envelope, Failure, Handler, Key, Row, hour, shard};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use shop_events::{OrderId, UserId};
 
 /// What journal takes: every event, known or not.
 pub type Anything = Envelope<Box<RawValue>>;
-
-/// How many partitions an hour's feed is spread over.
-const SHARDS: u32 = 16;
 
 /// The last moment that has 13 digits, in the year 2286. Later ones, which only a broken clock tells, are filed
 /// there; the envelope keeps what was said.
@@ -98,14 +95,6 @@ impl Mentioned {
                 .and_then(|id| serde_json::from_str(id.get()).ok()),
         }
     }
-}
-
-/// FNV-1a: any spread would do, as readers look into all shards.
-fn shard(id: &str) -> u32 {
-    let hash = id.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
-        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-    });
-    hash % SHARDS
 }
 
 #[cfg(test)]
@@ -230,11 +219,5 @@ mod tests {
             .collect();
         let expected = BTreeSet::from(["permanent".to_owned(), "malformed".to_owned()]);
         assert_eq!((reasons, run.failed), (expected, 0));
-    }
-
-    #[test]
-    fn the_feed_is_spread_over_all_shards() {
-        let shards: BTreeSet<u32> = (0..500).map(|n| shard(&format!("event-{n}"))).collect();
-        assert_eq!(shards, (0..SHARDS).collect());
     }
 }

@@ -6,12 +6,11 @@ use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse
 use aws_lambda_events::encodings::Body;
 use aws_lambda_events::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use aws_lambda_events::http::{HeaderMap, HeaderName, HeaderValue};
-use dashpot::{Invocation, Store};
+use dashpot::{Invocation, Store, correlation_id};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::json;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use crate::fold::Order;
 use crate::handler::Orders;
@@ -47,7 +46,8 @@ pub async fn answer<S: Store>(
 ) -> ApiGatewayV2httpResponse {
     let started = Instant::now();
     let request = serde_json::from_str::<ApiGatewayV2httpRequest>(event).unwrap_or_default();
-    let correlation_id = correlation_id(&request.headers);
+    let from_client = request.headers.get(CORRELATION_ID);
+    let correlation_id = correlation_id(from_client.and_then(|id| id.to_str().ok()));
     let outcome = match order_id(&request) {
         Ok(id) => {
             let end = invocation.deadline;
@@ -67,19 +67,6 @@ fn order_id(request: &ApiGatewayV2httpRequest) -> Result<&str, Problem> {
         return Err(Problem::MethodNotAllowed);
     }
     Ok(id)
-}
-
-/// The client's, if it is fit for a log line and a header; else a new one.
-fn correlation_id(headers: &HeaderMap) -> String {
-    let is_sane = |id: &&str| {
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:-".contains(&byte);
-        (1..=128).contains(&id.len()) && id.bytes().all(fits)
-    };
-    headers
-        .get(CORRELATION_ID)
-        .and_then(|id| id.to_str().ok())
-        .filter(is_sane)
-        .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
 }
 
 fn status(outcome: &Result<Order, Problem>) -> u16 {

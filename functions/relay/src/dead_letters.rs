@@ -5,9 +5,8 @@ use std::future::Future;
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::MessageAttributeValue;
-use dashpot::{ConfigError, ParkNote, variable};
+use dashpot::{ConfigError, ParkNote, chain, sendable_json, variable};
 
-use crate::describe;
 use crate::outbox::{Attribute, Event, Inserted};
 
 /// Where rows lie that cannot be published.
@@ -51,18 +50,20 @@ impl SqsDeadLetters {
 
 impl DeadLetters for SqsDeadLetters {
     async fn park(&self, row: &Inserted<'_>, note: &ParkNote<'_>) -> Result<(), NotParked> {
-        let note = serde_json::to_string(note).map_err(|error| NotParked(error.to_string()))?;
+        let note = note.to_json();
         let note = Attribute {
             name: "dashpot",
             data_type: "String",
             value: &note,
         };
         let event = row.event.as_ref().ok();
+        // A row that SQS does not take would hold up its shard until the stream forgets it.
+        let body = sendable_json(event.map_or(row.raw, |event| event.body.as_ref()));
         let mut request = self
             .client
             .send_message()
             .queue_url(&self.url)
-            .message_body(event.map_or(row.raw, |event| event.body.as_ref()));
+            .message_body(body);
         for attribute in event.into_iter().flat_map(Event::attributes).chain([note]) {
             let value = MessageAttributeValue::builder()
                 .data_type(attribute.data_type)
@@ -72,6 +73,6 @@ impl DeadLetters for SqsDeadLetters {
             request = request.message_attributes(attribute.name, value);
         }
         let sent = request.send().await;
-        sent.map(drop).map_err(|error| NotParked(describe(&error)))
+        sent.map(drop).map_err(|error| NotParked(chain(&error)))
     }
 }

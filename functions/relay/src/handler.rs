@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use dashpot::{Invocation, ParkNote};
 use tokio::time::timeout_at;
-use uuid::Uuid;
 
 use crate::chunk::{MOST_BYTES, chunks};
 use crate::dead_letters::{DeadLetters, NotParked};
@@ -133,8 +132,6 @@ impl<T: Topic, D: DeadLetters> Relay<T, D> {
             detail,
         } = hopeless;
         let detail: String = detail.chars().take(512).collect();
-        let cause = format!("{reason}\n{detail}");
-        let fingerprint = Uuid::new_v5(&Uuid::NAMESPACE_OID, cause.as_bytes());
         let event = row.event.as_ref().ok();
         let note = ParkNote {
             reason,
@@ -147,7 +144,7 @@ impl<T: Topic, D: DeadLetters> Relay<T, D> {
             attempts: 1,
             first_seen: row.inserted_at,
             parked_at: dashpot::now(),
-            fingerprint: fingerprint.simple().to_string()[..16].to_owned(),
+            fingerprint: ParkNote::fingerprint(reason, &detail),
             redrives: 0,
         };
         self.dead_letters.park(row, &note).await?;

@@ -16,15 +16,3 @@ pub mod handler;
 pub mod outbox;
 pub mod report;
 pub mod topic;
-
-/// An SDK error's causes in one line: the SDK's own `Display` says "service error" and no more.
-fn describe(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use dashpot::is_sendable;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -207,9 +208,11 @@ fn describe(error: &serde_json::Error) -> String {
     }
 }
 
-/// SNS refuses an attribute without a value.
+/// SNS refuses a message for an attribute without a value, or with a character that it does not take. A foreign
+/// producer's correlation id may hold one.
 fn present(value: Option<Value<'_>>) -> Option<Cow<'_, str>> {
-    value.map(Value::text).filter(|text| !text.is_empty())
+    let fits = |text: &Cow<'_, str>| !text.is_empty() && is_sendable(text);
+    value.map(Value::text).filter(fits)
 }
 
 fn millis(seconds: f64) -> Option<u64> {
@@ -282,11 +285,15 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_attribute_is_left_out() {
-        let raw = r#"{"NewImage":{"type":{"S":"a"},"body":{"S":"{}"},"correlationId":{"S":""}}}"#;
-        let event = event_of(raw).unwrap();
-        assert_eq!(event.attributes().count(), 1);
-        assert_eq!(event.bytes(), "{}".len() + "typeString".len() + "a".len());
+    fn an_attribute_that_sns_would_refuse_is_left_out() {
+        for value in ["", "\\u0001", "a\\uffff"] {
+            let raw = format!(
+                r#"{{"NewImage":{{"type":{{"S":"a"}},"body":{{"S":"{{}}"}},"correlationId":{{"S":"{value}"}}}}}}"#
+            );
+            let event = event_of(&raw).unwrap();
+            assert_eq!(event.attributes().count(), 1, "{value}");
+            assert_eq!(event.bytes(), "{}".len() + "typeString".len() + "a".len());
+        }
     }
 
     #[test]

@@ -8,9 +8,8 @@ use aws_sdk_sns::Client;
 use aws_sdk_sns::error::{BuildError, ProvideErrorMetadata};
 use aws_sdk_sns::operation::publish_batch::PublishBatchOutput;
 use aws_sdk_sns::types::{MessageAttributeValue, PublishBatchRequestEntry};
-use dashpot::{ConfigError, variable};
+use dashpot::{ConfigError, chain, variable};
 
-use crate::describe;
 use crate::outbox::Event;
 
 /// Where events are published.
@@ -69,8 +68,8 @@ impl SnsTopic {
             .await
         {
             Ok(answer) => Ok(fates(&answer, events.len())),
-            Err(error) if error.code().is_some_and(is_invalid) => Err(describe(&error)),
-            Err(error) => Ok(vec![Fate::Failed(describe(&error)); events.len()]),
+            Err(error) if error.code().is_some_and(is_invalid) => Err(chain(&error)),
+            Err(error) => Ok(vec![Fate::Failed(chain(&error)); events.len()]),
         }
     }
 }

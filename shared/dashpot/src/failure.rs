@@ -75,17 +75,25 @@ impl fmt::Debug for Failure {
     }
 }
 
-/// The error and its causes: `outer: inner: innermost`.
+/// The error and its causes, as [`chain`] tells them.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.source)?;
-        let mut cause = self.source.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
+        f.write_str(&chain(self.source.as_ref()))
     }
+}
+
+/// An error and its causes in one line: `outer: inner: innermost`. An SDK's own `Display` says "service error" and
+/// no more.
+#[must_use]
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }
 
 impl<E: Into<BoxError>> From<E> for Failure {

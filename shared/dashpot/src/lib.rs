@@ -35,6 +35,7 @@ mod commit;
 mod config;
 mod consumer;
 mod context;
+mod correlation;
 mod decode;
 mod effects;
 mod failure;
@@ -48,6 +49,8 @@ mod recovery;
 mod row;
 #[cfg(feature = "lambda")]
 mod run;
+mod sendable;
+mod shard;
 mod store;
 mod telemetry;
 
@@ -60,10 +63,11 @@ pub use clock::now;
 pub use config::{ConfigError, variable};
 pub use consumer::Consumer;
 pub use context::Context;
+pub use correlation::{correlation_id, is_traceparent};
 pub use dashpot_envelope::{Envelope, Event, EventSet, Metadata, Personal, event_set};
 pub use decode::{FromMessage, Json, Undecodable};
 pub use effects::{Effects, Refused};
-pub use failure::{Disposition, Failure, FailureExt};
+pub use failure::{Disposition, Failure, FailureExt, chain};
 pub use handler::{FromFn, Handler, from_fn};
 pub use message::{Attributes, Message, MessageAttribute};
 pub use mode::{Atomic, Claiming, Claims, Mode, Plain};
@@ -74,4 +78,6 @@ pub use recovery::{Problem, Reason, Recovery, Verdict};
 pub use row::{Change, Condition, Item, Key, Row, Value, Write};
 #[cfg(feature = "lambda")]
 pub use run::run;
+pub use sendable::{is_sendable, sendable_json};
+pub use shard::{SHARDS, shard};
 pub use store::{CommitError, Page, Query, Refusal, Store, StoreError};

@@ -6,6 +6,8 @@ use uuid::Uuid;
 
 use crate::effects::Emit;
 use crate::row::{Key, Row, Write};
+use crate::sendable::sendable_json;
+use crate::shard::shard;
 
 /// How long an outbox row is kept, in seconds: 35 days.
 pub(crate) const KEPT_SECONDS: u64 = 35 * 24 * 3600;
@@ -16,9 +18,6 @@ pub const LARGEST_ENVELOPE: usize = 200 * 1024;
 /// The longest chain of events that cause one another. Lambda's own loop detection does not see through a
 /// DynamoDB stream.
 pub const MOST_HOPS: u32 = 16;
-
-/// How many partitions an hour's outbox is spread over.
-pub(crate) const SHARDS: u128 = 16;
 
 /// What an event follows from.
 #[derive(Debug, Clone)]
@@ -93,12 +92,12 @@ impl Origin<'_> {
             });
         }
         let unwritable = |source| OutboxError::Unwritable { event_type, source };
-        let id = Uuid::now_v7();
+        let id = Uuid::now_v7().to_string();
         let body = serde_json::to_string(&Envelope {
             event_type: event_type.to_owned(),
             payload: payload.map_err(unwritable)?,
             metadata: Metadata {
-                id: id.to_string(),
+                id: id.clone(),
                 timestamp: self.now,
                 correlation_id: self.correlation_id.to_owned(),
                 causation_id: self.causation_id.map(str::to_owned),
@@ -109,14 +108,16 @@ impl Origin<'_> {
             },
         })
         .map_err(unwritable)?;
+        // Else the topic would refuse it, and so would every queue that it could be parked in.
+        let body = sendable_json(&body).into_owned();
         if body.len() > LARGEST_ENVELOPE {
             return Err(OutboxError::TooLarge {
                 event_type,
                 bytes: body.len(),
             });
         }
-        let partition = format!("outbox#{}#{}", hour(self.now), id.as_u128() % SHARDS);
-        let mut row = Row::new(Key::of(partition, id.to_string()))
+        let partition = format!("outbox#{}#{}", hour(self.now), shard(&id));
+        let mut row = Row::new(Key::of(partition, id))
             .set("type", event_type)
             .set("version", version)
             .set("correlationId", self.correlation_id)

@@ -8,10 +8,10 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
-use uuid::Uuid;
 
 use crate::consumer::Consumer;
 use crate::context::Context;
+use crate::correlation::is_traceparent;
 use crate::decode::{FromMessage, Undecodable, content_id};
 use crate::message::{Message, SqsEvent};
 use crate::mode::{Mode, Stopped};
@@ -62,7 +62,7 @@ pub struct BatchItemFailure {
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidEvent {
     /// It has another shape.
-    #[error("the payload is not an SQS event: {0}")]
+    #[error("the payload is not an SQS event: {}", crate::decode::describe(.0))]
     Shape(serde_json::Error),
     /// A record has no id that the answer could name.
     #[error("a record of the SQS event has an empty messageId")]
@@ -253,11 +253,19 @@ where
 
     /// One message from its body to its fate.
     async fn run_one(&self, message: &Message<'_>, deadline: Instant, alone: bool) -> Outcome {
-        let event = match E::from_message(message) {
-            Ok(event) => event,
-            Err(undecodable) => return self.end_undecodable(message, undecodable).await,
+        let decode = AssertUnwindSafe(|| E::from_message(message));
+        let event = match std::panic::catch_unwind(decode) {
+            Ok(Ok(event)) => event,
+            Ok(Err(undecodable)) => return self.end_undecodable(message, undecodable).await,
+            Err(panic) => {
+                let detail = format!("reading it panicked: {}", panic_text(panic.as_ref()));
+                let subject = Subject::default();
+                return self
+                    .end(message, &subject, Problem::Panicked, &detail)
+                    .await;
+            }
         };
-        let subject = Subject::of(message, Some(&event));
+        let subject = Subject::of(message, &event);
         let mut cx = self.context(message, &event, &subject, deadline);
         let start = Instant::now();
         let run = async {
@@ -345,10 +353,6 @@ where
             Verdict::Delay(_) => return subject.outcome(Fate::Returned, detail),
             Verdict::Park(reason) => reason,
         };
-        let fingerprint = Uuid::new_v5(
-            &Uuid::NAMESPACE_OID,
-            format!("{}\n{detail}", reason.as_str()).as_bytes(),
-        );
         let redrives = message
             .sender_attributes()
             .get("redrives")
@@ -365,7 +369,7 @@ where
             attempts: message.attempt(),
             first_seen: message.first_received(),
             parked_at: crate::clock::now(),
-            fingerprint: fingerprint.simple().to_string()[..16].to_owned(),
+            fingerprint: ParkNote::fingerprint(reason.as_str(), &detail),
             redrives,
         };
         match self.queue.park(message, &note).await {
@@ -404,7 +408,9 @@ where
             age: age(message, now),
             now,
             deadline,
-            traceparent: message.text_attribute("traceparent"),
+            traceparent: message
+                .text_attribute("traceparent")
+                .filter(|text| is_traceparent(text)),
             claimed: None,
         }
     }
@@ -414,6 +420,7 @@ const OUT_OF_TIME: &str = "the handler was still at it when the invocation's tim
 const KILLER: &str = "the process ended without a word each of the three times that it ran alone";
 
 /// What is told about a message.
+#[derive(Default)]
 struct Subject {
     event_id: Option<String>,
     event_type: Option<String>,
@@ -422,17 +429,18 @@ struct Subject {
 }
 
 impl Subject {
-    fn of<E: FromMessage>(message: &Message<'_>, event: Option<&E>) -> Self {
-        let metadata = event.and_then(FromMessage::metadata);
+    fn of<E: FromMessage>(message: &Message<'_>, event: &E) -> Self {
+        let metadata = event.metadata();
         let dwell = metadata
             .filter(|metadata| metadata.timestamp > 0)
             .map(|metadata| crate::clock::now().saturating_sub(metadata.timestamp));
-        let content_id = || event.map(|_| content_id(&message.content()));
+        let event_id = metadata.map_or_else(
+            || content_id(&message.content()),
+            |metadata| metadata.id.clone(),
+        );
         Self {
-            event_id: metadata
-                .map(|metadata| metadata.id.clone())
-                .or_else(content_id),
-            event_type: event.and_then(FromMessage::event_type).map(str::to_owned),
+            event_id: Some(event_id),
+            event_type: event.event_type().map(str::to_owned),
             correlation_id: metadata.map(|metadata| metadata.correlation_id.clone()),
             dwell_millis: dwell,
         }

@@ -4,8 +4,10 @@ use std::future::Future;
 use std::time::Duration;
 
 use serde::Serialize;
+use uuid::Uuid;
 
 use crate::message::Message;
+use crate::sendable::sendable_json;
 
 /// What the pipeline asks of SQS.
 pub trait Queue: Send + Sync {
@@ -69,6 +71,26 @@ pub struct ParkNote<'a> {
     pub redrives: u32,
 }
 
+impl ParkNote<'_> {
+    /// What messages that failed for the same cause have in common. Numbers in the detail (a line, a column, a size)
+    /// tell messages apart, not causes.
+    #[must_use]
+    pub fn fingerprint(reason: &str, detail: &str) -> String {
+        let words: String = detail.chars().filter(|c| !c.is_ascii_digit()).collect();
+        let cause = format!("{reason}\n{words}");
+        let name = Uuid::new_v5(&Uuid::NAMESPACE_OID, cause.as_bytes());
+        name.simple().to_string()[..16].to_owned()
+    }
+
+    /// The attribute's value: JSON, in characters that SQS takes.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // Strings and numbers: nothing that serde_json could refuse.
+        let json = serde_json::to_string(self).unwrap_or_default();
+        sendable_json(&json).into_owned()
+    }
+}
+
 /// No queue: nothing is delayed or parked, failed messages come back when their visibility time-out ends, and
 /// SQS's own redrive policy ends them.
 #[derive(Debug, Clone, Copy, Default)]
@@ -85,5 +107,45 @@ impl Queue for NoQueue {
 
     async fn park(&self, _: &Message<'_>, _: &ParkNote<'_>) -> Result<(), QueueError> {
         Err(QueueError("this consumer has no dead-letter queue".into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn what_failed_for_the_same_cause_has_the_same_fingerprint_wherever_it_lay() {
+        let of = |detail| ParkNote::fingerprint("malformed", detail);
+        assert_eq!(
+            of("missing field `a` at line 1 column 20"),
+            of("missing field `a` at line 2 column 311")
+        );
+        assert_ne!(of("missing field `a`"), of("missing field `b`"));
+        assert_ne!(of("x"), ParkNote::fingerprint("permanent", "x"));
+        assert_eq!(of("x").len(), 16);
+    }
+
+    #[test]
+    fn a_note_about_hostile_words_can_be_sent() {
+        let note = ParkNote {
+            reason: "malformed",
+            detail: "a\u{1}b",
+            consumer: "inventory",
+            source_queue: "arn",
+            message_id: "m",
+            event_id: Some("\u{fffe}"),
+            event_type: Some("\u{ffff}"),
+            attempts: 1,
+            first_seen: None,
+            parked_at: 0,
+            fingerprint: String::new(),
+            redrives: 0,
+        };
+        let json = note.to_json();
+        assert!(crate::sendable::is_sendable(&json), "{json:?}");
+        let read: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(read["eventId"], "\u{fffe}");
     }
 }

@@ -5,7 +5,10 @@ mod shop;
 
 use std::time::Duration;
 
-use dashpot::{Consumer, Context, Envelope, Failure, Handler, InvalidEvent, Invocation, Recovery};
+use dashpot::{
+    Consumer, Context, Envelope, Failure, FromMessage, Handler, InvalidEvent, Invocation, Message,
+    Recovery, Undecodable, from_fn,
+};
 use dashpot_testing::{Delivery, RecordingQueue, sqs_event};
 use proptest::prelude::*;
 use serde_json::json;
@@ -391,4 +394,48 @@ proptest! {
             prop_assert!(!failed.contains(&parked.message_id));
         }
     }
+}
+
+/// What cannot even be looked at without a panic.
+struct Fragile;
+
+impl FromMessage for Fragile {
+    fn from_message(message: &Message<'_>) -> Result<Self, Undecodable> {
+        assert!(message.content() != "bug", "a bug in reading");
+        Ok(Self)
+    }
+}
+
+#[tokio::test]
+async fn a_panic_while_reading_is_one_failed_message_as_well() {
+    let queue = RecordingQueue::new();
+    let handler = from_fn(|_: Fragile| async { Ok::<(), Failure>(()) });
+    let consumer = Consumer::<_, Fragile>::new("shipping", handler)
+        .recovering(&queue)
+        .log_to(|_| {});
+    for (attempt, failed) in [(1, vec!["b"]), (5, vec![])] {
+        let deliveries = [
+            Delivery::new("a", "ok"),
+            Delivery::new("b", "bug").attempt(attempt),
+        ];
+        let event = sqs_event("shipping", &deliveries);
+        let response = consumer.handle_batch(&event, &invocation()).await.unwrap();
+        let ids: Vec<_> = response
+            .batch_item_failures
+            .iter()
+            .map(|failure| failure.item_identifier.as_str())
+            .collect();
+        assert_eq!(ids, failed, "attempt {attempt}");
+    }
+    assert_eq!(queue.parked()[0].note["reason"], "panic");
+}
+
+#[tokio::test]
+async fn what_is_no_event_of_sqs_is_not_quoted() {
+    let queue = RecordingQueue::new();
+    let error = consumer(&queue)
+        .handle_batch(r#"{"Records":"ada@example.com"}"#, &invocation())
+        .await
+        .unwrap_err();
+    assert!(!error.to_string().contains("ada"), "{error}");
 }

@@ -8,8 +8,11 @@ use dashpot::{
     Handler, Key, Row, Value, Write,
 };
 use dashpot_testing::{Delivery, MemoryStore, RecordingQueue, sqs_event};
+use serde_json::json;
 use shop::{Incoming, Log, Shipped, delivery, invocation, shipment};
 use std::sync::Arc;
+
+const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 /// Ships: with a marker (`marker`), under a natural key (`key`), or with stock (`stock`).
 struct Shipping;
@@ -243,14 +246,14 @@ async fn an_event_too_many_in_a_chain_and_one_that_is_too_large_are_parked() {
 #[tokio::test]
 async fn an_outbox_row_says_all_that_the_relay_needs() {
     let shop = Shop::new();
-    let traced = delivery("a", "marker").attribute("traceparent", "00-1-2-01");
+    let traced = delivery("a", "marker").attribute("traceparent", TRACE);
     assert!(shop.done(&[traced]).await);
     let row = &shop.store.rows("outbox#")[0];
     for (name, value) in [
         ("type", "thing.shipped"),
         ("correlationId", "req-1"),
         ("group", "a"),
-        ("traceparent", "00-1-2-01"),
+        ("traceparent", TRACE),
     ] {
         assert_eq!(row.get(name).and_then(Value::as_str), Some(value), "{name}");
     }
@@ -258,4 +261,30 @@ async fn an_outbox_row_says_all_that_the_relay_needs() {
     let days = (row["expiresAt"].as_i64().unwrap() - i64::try_from(dashpot::now() / 1000).unwrap())
         / 86_400;
     assert!((34..=35).contains(&days), "{days}");
+}
+
+/// One message that no topic takes would hold up the relay, and everybody's events behind it.
+#[tokio::test]
+async fn what_is_said_can_be_sent_whatever_characters_it_came_with() {
+    let shop = Shop::new();
+    let hostile = "a\u{fffe}\u{1}\u{ffff}b";
+    let body = json!({
+        "type": "thing.bought", "payload": { "order": hostile, "what": "marker" },
+        "metadata": { "id": "e", "version": 1 },
+    });
+    assert!(shop.done(&[Delivery::new("m", body.to_string())]).await);
+    let said = shop.store.rows("outbox#");
+    let body = said[0]["body"].as_str().unwrap();
+    assert!(dashpot::is_sendable(body), "{body:?}");
+    let envelope: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!(envelope["payload"]["order"], hostile);
+}
+
+#[tokio::test]
+async fn what_only_looks_like_a_trace_goes_no_further() {
+    let shop = Shop::new();
+    let hostile = "x".repeat(300_000);
+    let traced = delivery("a", "marker").attribute("traceparent", &hostile);
+    assert!(shop.done(&[traced]).await);
+    assert!(!shop.store.rows("outbox#")[0].contains_key("traceparent"));
 }

@@ -367,12 +367,12 @@ fn classify<E: ProvideErrorMetadata + std::error::Error + 'static>(
         Some("ValidationException" | "ItemCollectionSizeLimitExceededException") => {
             CommitError::Invalid(error.message().unwrap_or("validation").to_owned())
         }
-        _ => CommitError::Unknown(super::describe(error)),
+        _ => CommitError::Unknown(crate::failure::chain(error)),
     }
 }
 
 fn read_error<E: ProvideErrorMetadata + std::error::Error + 'static>(
     error: &SdkError<E>,
 ) -> StoreError {
-    StoreError(super::describe(error))
+    StoreError(crate::failure::chain(error))
 }

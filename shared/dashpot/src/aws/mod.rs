@@ -35,16 +35,3 @@ pub async fn config() -> SdkConfig {
         .load()
         .await
 }
-
-/// An SDK error and its causes in one line: the SDK's own `Display` says "service error" and no more.
-#[cfg(any(feature = "dynamodb", feature = "sqs"))]
-pub(crate) fn describe(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}

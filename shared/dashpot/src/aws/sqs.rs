@@ -99,7 +99,7 @@ impl Queue for SqsQueue {
                 .set_entries(Some(entries))
                 .send()
                 .await
-                .map_err(|error| QueueError(super::describe(&error)))?;
+                .map_err(|error| QueueError(crate::failure::chain(&error)))?;
             if let Some(failed) = answer.failed().first() {
                 return Err(QueueError(format!("not deleted: {}", failed.code())));
             }
@@ -108,13 +108,12 @@ impl Queue for SqsQueue {
     }
 
     async fn park(&self, message: &Message<'_>, note: &ParkNote<'_>) -> Result<(), QueueError> {
-        let note = serde_json::to_string(note).map_err(|error| QueueError(error.to_string()))?;
         let mut attributes = message.sender_attributes();
         attributes.insert(
             "dashpot".to_owned(),
             MessageAttribute {
                 data_type: "String".to_owned(),
-                string_value: Some(note),
+                string_value: Some(note.to_json()),
                 binary_value: None,
             },
         );
@@ -134,7 +133,7 @@ impl Queue for SqsQueue {
         request
             .send()
             .await
-            .map_err(|error| QueueError(super::describe(&error)))?;
+            .map_err(|error| QueueError(crate::failure::chain(&error)))?;
         Ok(())
     }
 }
