@@ -5,7 +5,7 @@ use std::time::Duration;
 use checkout::attempt::{Attempt, AttemptKey, INDEX, Lease, SHARDS, State};
 use checkout::hold::Hold;
 use checkout::order::Order;
-use dashpot::{CommitError, Item, Query, Store, StoreError, Write};
+use dashpot::{CommitError, Item, Query, Store, StoreError, Write, chain};
 use futures_util::future::join_all;
 use payment_gateway::{Gateway, GatewayError, Intent, IntentId, IntentStatus, OrderId};
 use tokio::time::{Instant, timeout_at};
@@ -134,7 +134,8 @@ impl<S: Store, G: Gateway> Sweeper<S, G> {
                 // The index may be behind the table: if the round is not the one that it says, the next sweep
                 // knows better.
                 let due_again = now / 1000 + AGAIN_SECONDS;
-                let fenced = self.write(key.fence(lease, round, due_again)).await?;
+                let fence = key.fence(lease, round, due_again);
+                let fenced = self.write(fence, Some(lease)).await?;
                 if fenced == End::NotOurs {
                     return Ok(fenced);
                 }
@@ -144,18 +145,18 @@ impl<S: Store, G: Gateway> Sweeper<S, G> {
                 if found.len() <= round as usize {
                     self.make_sure(&order, round, &found).await?;
                 }
-                self.write(key.voided(lease)).await
+                self.write(key.voided(lease), None).await
             }
             // Decided after more than one round: an earlier one may have made a hold that nobody knew of.
             State::Placed(_, own) => {
                 let mut others = self.find(&order_id).await?;
                 others.retain(|intent| intent.id.as_str() != own.as_str());
                 self.let_go_of(&others).await?;
-                self.write(key.looked_at()).await
+                self.write(key.looked_at(), None).await
             }
             State::Declined(_) => {
                 self.let_go_of(&self.find(&order_id).await?).await?;
-                self.write(key.looked_at()).await
+                self.write(key.looked_at(), None).await
             }
             State::Voided => Ok(End::NotOurs),
         }
@@ -212,11 +213,23 @@ impl<S: Store, G: Gateway> Sweeper<S, G> {
         }
     }
 
-    /// Writes one change of an attempt. Refused, it is somebody else's; unknown, the next sweep finds out.
-    async fn write(&self, write: Write) -> Result<End, String> {
+    /// Writes one change of an attempt. Refused, it is somebody else's, unless it is refused by the lease that it
+    /// takes itself: then only the first answer was lost. Unknown, the next sweep finds out.
+    async fn write(&self, write: Write, takes: Option<&Lease>) -> Result<End, String> {
         match self.store.commit(&[write]).await {
             Ok(()) => Ok(End::Ended),
-            Err(CommitError::Refused(_)) => Ok(End::NotOurs),
+            Err(CommitError::Refused(refusals)) => {
+                let mut rows = refusals.iter().filter_map(|refusal| refusal.row.as_ref());
+                let is_ours = |row: &Item| {
+                    let attempt = Attempt::read(row);
+                    takes.is_some_and(|lease| attempt.is_ok_and(|it| it.is_owned_by(lease)))
+                };
+                Ok(if rows.any(is_ours) {
+                    End::Ended
+                } else {
+                    End::NotOurs
+                })
+            }
             Err(error) => Err(chain(&error)),
         }
     }
@@ -229,17 +242,6 @@ impl Stuck {
             cause: cause.into(),
         }
     }
-}
-
-/// An error and its causes: `outer: inner: innermost`.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -293,3 +293,32 @@ async fn what_the_index_says_too_late_changes_nothing() {
     assert_eq!(shop.states(), ["PLACED"]);
     assert_eq!(shop.store.rows("attempt#")[0].get("owner"), None::<&Value>);
 }
+
+/// Does every single write twice, and tells of the second time, as the SDK does when it missed the first answer.
+struct Repeating<'a>(&'a MemoryStore);
+
+impl Store for Repeating<'_> {
+    async fn commit(&self, writes: &[Write]) -> Result<(), CommitError> {
+        self.0.commit(writes).await?;
+        self.0.commit(writes).await
+    }
+
+    async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Item>>, StoreError> {
+        self.0.get(keys).await
+    }
+
+    async fn query(&self, query: &Query) -> Result<dashpot::Page, StoreError> {
+        self.0.query(query).await
+    }
+}
+
+#[tokio::test]
+async fn a_fence_that_the_sdk_has_repeated_is_ours() {
+    let shop = Shop::open().await;
+    shop.abandon("k", 5).await;
+    let sweeper = Sweeper::new(Repeating(&shop.store), &shop.provider);
+    let deadline = Instant::now() + Duration::from_secs(5);
+    let swept = sweeper.sweep(DUE, deadline).await;
+    assert!(swept.stuck.is_empty(), "{:?}", swept.stuck);
+    shop.assert_settled("swept");
+}
