@@ -5,7 +5,7 @@ mod shop;
 
 use dashpot::{
     Atomic, BatchResponse, CommitError, Condition, Consumer, Context, Effects, Envelope, Failure,
-    Handler, Key, Row, Value, Write,
+    Handler, Key, Row, Store, Value, Write,
 };
 use dashpot_testing::{Delivery, MemoryStore, RecordingQueue, sqs_event};
 use serde_json::json;
@@ -261,6 +261,22 @@ async fn an_outbox_row_says_all_that_the_relay_needs() {
     let days = (row["expiresAt"].as_i64().unwrap() - i64::try_from(dashpot::now() / 1000).unwrap())
         / 86_400;
     assert!((34..=35).contains(&days), "{days}");
+}
+
+#[tokio::test]
+async fn a_natural_key_that_another_event_holds_is_a_refusal_and_no_duplicate() {
+    let shop = Shop::new();
+    let taken = shipment("a").set("cause", "another event");
+    shop.store.commit(&[Write::put(taken)]).await.unwrap();
+    assert!(
+        !shop.done(&[delivery("a", "key")]).await,
+        "nobody has decided what that means, so the message stays"
+    );
+    assert!(shop.done(&[delivery("a", "stock")]).await);
+    assert_eq!(
+        (shop.last("processed"), shop.last("duplicates")),
+        (1.into(), 0.into())
+    );
 }
 
 /// One message that no topic takes would hold up the relay, and everybody's events behind it.
