@@ -19,12 +19,18 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 pub(crate) struct World {
     pub(crate) stack: Stack,
     pub(crate) shop: Shop,
+    /// A look at a dead-letter queue hides its messages from another look: one at a time.
+    looking: tokio::sync::Mutex<()>,
 }
 
 impl World {
     pub(crate) fn of(stack: Stack) -> Result<Self> {
         let shop = Shop::of(stack.target())?;
-        Ok(Self { stack, shop })
+        Ok(Self {
+            stack,
+            shop,
+            looking: tokio::sync::Mutex::default(),
+        })
     }
 
     /// Puts a product in, at 12.50 EUR.
@@ -108,6 +114,7 @@ impl World {
 
     /// The dead letters of a service in whose body a text occurs.
     pub(crate) async fn dead_letters(&self, service: &str, text: &str) -> Result<Vec<Value>> {
+        let _alone = self.looking.lock().await;
         let mut letters = commands::dlq::look(self.shop.target(), service).await?;
         letters.retain(|letter| {
             letter["body"]
