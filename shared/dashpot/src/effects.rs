@@ -125,11 +125,13 @@ impl Effects {
     }
 }
 
+/// Rows by their keys alone: what they say may be personal.
 impl fmt::Debug for Effects {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let writes: Vec<&Key> = self.writes.iter().map(Write::key).collect();
         f.debug_struct("Effects")
-            .field("once", &self.once)
-            .field("writes", &self.writes)
+            .field("once", &self.once.as_ref().map(|row| &row.key))
+            .field("writes", &writes)
             .field("emits", &self.emitted())
             .field("settles", &self.settles)
             .field("otherwise", &self.otherwise.is_some())
@@ -188,5 +190,24 @@ impl Refused {
             .iter()
             .find(|refusal| refusal.key == *key)
             .and_then(|refusal| refusal.row.as_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_rows_say_is_not_printed() {
+        let row = |key| Row::new(Key::new(key)).set("email", "ada@example.com");
+        let effects = Effects::none()
+            .once(row("letter#1"))
+            .write(Write::put(row("copy#1")));
+        let text = format!("{effects:?}");
+        assert!(
+            text.contains("letter#1") && text.contains("copy#1"),
+            "{text}"
+        );
+        assert!(!text.contains("ada"), "{text}");
     }
 }
