@@ -1,8 +1,7 @@
 //! Stripe, opened when it is first needed.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use aws_config::SdkConfig;
+use tokio::sync::Mutex;
 
 use crate::{
     Authorisation, Config, ConfigError, Gateway, GatewayError, Intent, IntentId, OrderId, Refund,
@@ -42,56 +41,67 @@ impl StripeOnDemand {
         })
     }
 
-    /// Without a client nothing was asked, so nothing happened.
     async fn open(&self) -> Result<Stripe, GatewayError> {
-        let opened = self.lock().clone();
-        if let Some(stripe) = opened {
-            return Ok(stripe);
+        // Boxed: it runs once in the life of a process, and every call's future would have room for it.
+        self.opened_by(|| Box::pin(self.read())).await
+    }
+
+    /// The client that there is, or the one that `open` makes. A batch's messages all ask for it at the same time:
+    /// one of them opens, the others wait for that.
+    async fn opened_by<F>(&self, open: impl FnOnce() -> F + Send) -> Result<Stripe, GatewayError>
+    where
+        F: Future<Output = Result<Stripe, GatewayError>> + Send,
+    {
+        let mut opened = self.opened.lock().await;
+        if let Some(stripe) = &*opened {
+            return Ok(stripe.clone());
         }
-        let key = secret_key(&self.aws, &self.secret)
-            .await
-            .map_err(|error| GatewayError::Unavailable(error.into()))?;
-        let stripe = Stripe::new(&self.config.base_url, &key, self.config.timeout)
-            .map_err(|error| GatewayError::Unavailable(error.into()))?;
-        *self.lock() = Some(stripe.clone());
+        let stripe = open().await?;
+        *opened = Some(stripe.clone());
         Ok(stripe)
     }
 
-    fn seen<T>(&self, answer: Result<T, GatewayError>) -> Result<T, GatewayError> {
-        if let Err(GatewayError::Unauthorised { .. }) = answer {
-            *self.lock() = None;
-        }
-        answer
+    /// Without a client nothing was asked, so nothing happened.
+    async fn read(&self) -> Result<Stripe, GatewayError> {
+        let key = secret_key(&self.aws, &self.secret)
+            .await
+            .map_err(|error| GatewayError::Unavailable(error.into()))?;
+        Stripe::new(&self.config.base_url, &key, self.config.timeout)
+            .map_err(|error| GatewayError::Unavailable(error.into()))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Stripe>> {
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+    async fn seen<T>(&self, answer: Result<T, GatewayError>) -> Result<T, GatewayError> {
+        if let Err(GatewayError::Unauthorised { .. }) = answer {
+            *self.opened.lock().await = None;
+        }
+        answer
     }
 }
 
 impl Gateway for StripeOnDemand {
     async fn authorise(&self, authorisation: &Authorisation) -> Result<Intent, GatewayError> {
         self.seen(self.open().await?.authorise(authorisation).await)
+            .await
     }
 
     async fn capture(&self, id: &IntentId, key: &str) -> Result<Intent, GatewayError> {
-        self.seen(self.open().await?.capture(id, key).await)
+        self.seen(self.open().await?.capture(id, key).await).await
     }
 
     async fn cancel(&self, id: &IntentId, key: &str) -> Result<Intent, GatewayError> {
-        self.seen(self.open().await?.cancel(id, key).await)
+        self.seen(self.open().await?.cancel(id, key).await).await
     }
 
     async fn refund(&self, id: &IntentId, key: &str) -> Result<Refund, GatewayError> {
-        self.seen(self.open().await?.refund(id, key).await)
+        self.seen(self.open().await?.refund(id, key).await).await
     }
 
     async fn retrieve(&self, id: &IntentId) -> Result<Intent, GatewayError> {
-        self.seen(self.open().await?.retrieve(id).await)
+        self.seen(self.open().await?.retrieve(id).await).await
     }
 
     async fn find(&self, order_id: &OrderId) -> Result<Vec<Intent>, GatewayError> {
-        self.seen(self.open().await?.find(order_id).await)
+        self.seen(self.open().await?.find(order_id).await).await
     }
 }
 
@@ -99,6 +109,7 @@ impl Gateway for StripeOnDemand {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -140,7 +151,30 @@ mod tests {
             let (answered, ()) =
                 tokio::join!(on_demand.retrieve(&intent), answer(&listener, status));
             assert!(answered.is_err());
-            assert_eq!(on_demand.lock().is_some(), kept, "{status}");
+            assert_eq!(on_demand.opened.lock().await.is_some(), kept, "{status}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_asks_for_the_client_at_once_opens_it_once() {
+        let base_url: reqwest::Url = "http://127.0.0.1:1".parse().unwrap();
+        let timeout = Duration::from_secs(5);
+        let key = SecretKey::parse("sk_test_1").unwrap();
+        let stripe = Stripe::new(&base_url, &key, timeout).unwrap();
+        let on_demand = StripeOnDemand {
+            aws: SdkConfig::builder().build(),
+            config: Config { base_url, timeout },
+            secret: "unused".to_owned(),
+            opened: Mutex::new(None),
+        };
+        let reads = AtomicUsize::new(0);
+        let open = || async {
+            reads.fetch_add(1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+            Ok(stripe.clone())
+        };
+        let (first, second) = tokio::join!(on_demand.opened_by(open), on_demand.opened_by(open));
+        assert!(first.is_ok() && second.is_ok());
+        assert_eq!(reads.load(Ordering::Relaxed), 1);
     }
 }
