@@ -32,6 +32,19 @@ pub struct DynamoStore {
 
 type Attributes = HashMap<String, AttributeValue>;
 
+/// Puts table and condition to a request, alone or in a transaction. The SDK has a type for each of the seven, and
+/// nothing that they share.
+macro_rules! guarded {
+    ($store:expr, $request:expr, $write:expr, $expression:expr) => {
+        $request
+            .table_name(&$store.table)
+            .set_condition_expression($expression.condition($write.condition()))
+            .set_expression_attribute_names($expression.names())
+            .set_expression_attribute_values($expression.values())
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+    };
+}
+
 impl DynamoStore {
     /// The table of that name.
     #[must_use]
@@ -51,63 +64,45 @@ impl DynamoStore {
     }
 
     async fn commit_one(&self, write: &Write) -> Result<(), CommitError> {
+        use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+        use aws_sdk_dynamodb::operation::put_item::PutItemError;
+        use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+
         let mut expression = Expression::default();
-        let condition = expression.condition(write.condition());
-        let old = ReturnValuesOnConditionCheckFailure::AllOld;
         match write {
             Write::Put { row, .. } => {
-                self.client
-                    .put_item()
-                    .table_name(&self.table)
-                    .set_item(Some(to_item(row)))
-                    .set_condition_expression(condition)
-                    .set_expression_attribute_names(expression.names())
-                    .set_expression_attribute_values(expression.values())
-                    .return_values_on_condition_check_failure(old)
-                    .send()
-                    .await
-                    .map_err(|error| single(&error, write, |e| match e {
-                        aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(e) => e.item(),
+                let request = self.client.put_item().set_item(Some(to_item(row)));
+                let sent = guarded!(self, request, write, expression).send().await;
+                sent.map(drop).map_err(|error| {
+                    single(&error, write, |error| match error {
+                        PutItemError::ConditionalCheckFailedException(refusal) => refusal.item(),
                         _ => None,
-                    }))?;
+                    })
+                })
             }
             Write::Update { key, changes, .. } => {
-                let update = expression.update(changes);
-                self.client
-                    .update_item()
-                    .table_name(&self.table)
-                    .set_key(Some(key_item(key)))
-                    .set_update_expression(update)
-                    .set_condition_expression(condition)
-                    .set_expression_attribute_names(expression.names())
-                    .set_expression_attribute_values(expression.values())
-                    .return_values_on_condition_check_failure(old)
-                    .send()
-                    .await
-                    .map_err(|error| single(&error, write, |e| match e {
-                        aws_sdk_dynamodb::operation::update_item::UpdateItemError::ConditionalCheckFailedException(e) => e.item(),
+                let request = self.client.update_item().set_key(Some(key_item(key)));
+                let request = request.set_update_expression(expression.update(changes));
+                let sent = guarded!(self, request, write, expression).send().await;
+                sent.map(drop).map_err(|error| {
+                    single(&error, write, |error| match error {
+                        UpdateItemError::ConditionalCheckFailedException(refusal) => refusal.item(),
                         _ => None,
-                    }))?;
+                    })
+                })
             }
             Write::Delete { key, .. } => {
-                self.client
-                    .delete_item()
-                    .table_name(&self.table)
-                    .set_key(Some(key_item(key)))
-                    .set_condition_expression(condition)
-                    .set_expression_attribute_names(expression.names())
-                    .set_expression_attribute_values(expression.values())
-                    .return_values_on_condition_check_failure(old)
-                    .send()
-                    .await
-                    .map_err(|error| single(&error, write, |e| match e {
-                        aws_sdk_dynamodb::operation::delete_item::DeleteItemError::ConditionalCheckFailedException(e) => e.item(),
+                let request = self.client.delete_item().set_key(Some(key_item(key)));
+                let sent = guarded!(self, request, write, expression).send().await;
+                sent.map(drop).map_err(|error| {
+                    single(&error, write, |error| match error {
+                        DeleteItemError::ConditionalCheckFailedException(refusal) => refusal.item(),
                         _ => None,
-                    }))?;
+                    })
+                })
             }
-            Write::Check { .. } => return self.commit_all(std::slice::from_ref(write)).await,
+            Write::Check { .. } => self.commit_all(std::slice::from_ref(write)).await,
         }
-        Ok(())
     }
 
     async fn commit_all(&self, writes: &[Write]) -> Result<(), CommitError> {
@@ -138,54 +133,25 @@ impl DynamoStore {
         write: &Write,
     ) -> Result<TransactWriteItem, aws_sdk_dynamodb::error::BuildError> {
         let mut expression = Expression::default();
-        let condition = expression.condition(write.condition());
-        let old = ReturnValuesOnConditionCheckFailure::AllOld;
         let item = TransactWriteItem::builder();
         Ok(match write {
-            Write::Put { row, .. } => item.put(
-                Put::builder()
-                    .table_name(&self.table)
-                    .set_item(Some(to_item(row)))
-                    .set_condition_expression(condition)
-                    .set_expression_attribute_names(expression.names())
-                    .set_expression_attribute_values(expression.values())
-                    .return_values_on_condition_check_failure(old)
-                    .build()?,
-            ),
-            Write::Update { key, changes, .. } => {
-                let update = expression.update(changes);
-                item.update(
-                    Update::builder()
-                        .table_name(&self.table)
-                        .set_key(Some(key_item(key)))
-                        .set_update_expression(update)
-                        .set_condition_expression(condition)
-                        .set_expression_attribute_names(expression.names())
-                        .set_expression_attribute_values(expression.values())
-                        .return_values_on_condition_check_failure(old)
-                        .build()?,
-                )
+            Write::Put { row, .. } => {
+                let put = Put::builder().set_item(Some(to_item(row)));
+                item.put(guarded!(self, put, write, expression).build()?)
             }
-            Write::Delete { key, .. } => item.delete(
-                Delete::builder()
-                    .table_name(&self.table)
-                    .set_key(Some(key_item(key)))
-                    .set_condition_expression(condition)
-                    .set_expression_attribute_names(expression.names())
-                    .set_expression_attribute_values(expression.values())
-                    .return_values_on_condition_check_failure(old)
-                    .build()?,
-            ),
-            Write::Check { key, .. } => item.condition_check(
-                ConditionCheck::builder()
-                    .table_name(&self.table)
-                    .set_key(Some(key_item(key)))
-                    .set_condition_expression(condition)
-                    .set_expression_attribute_names(expression.names())
-                    .set_expression_attribute_values(expression.values())
-                    .return_values_on_condition_check_failure(old)
-                    .build()?,
-            ),
+            Write::Update { key, changes, .. } => {
+                let update = Update::builder().set_key(Some(key_item(key)));
+                let update = update.set_update_expression(expression.update(changes));
+                item.update(guarded!(self, update, write, expression).build()?)
+            }
+            Write::Delete { key, .. } => {
+                let delete = Delete::builder().set_key(Some(key_item(key)));
+                item.delete(guarded!(self, delete, write, expression).build()?)
+            }
+            Write::Check { key, .. } => {
+                let check = ConditionCheck::builder().set_key(Some(key_item(key)));
+                item.condition_check(guarded!(self, check, write, expression).build()?)
+            }
         }
         .build())
     }
