@@ -113,6 +113,22 @@ impl Outcome {
     }
 }
 
+/// A message that ran, or could not.
+struct Ran {
+    outcome: Outcome,
+    /// A suspect that has spoken, whatever it said: its note is to be removed.
+    has_spoken: Option<Context>,
+}
+
+impl From<Outcome> for Ran {
+    fn from(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            has_spoken: None,
+        }
+    }
+}
+
 /// The state of one batch; it lives on the stack of one invocation.
 struct Batch<'a> {
     messages: &'a [Message<'a>],
@@ -176,7 +192,7 @@ where
         let mut running = FuturesUnordered::new();
         let run = |index: usize, deadline| {
             let message = &batch.messages[index];
-            async move { (index, self.run_one(message, deadline, false).await) }
+            async move { (index, self.run_one(message, deadline, false).await.outcome) }
         };
         for index in waiting.by_ref().take(self.concurrency) {
             running.push(run(index, batch.deadline));
@@ -203,8 +219,16 @@ where
                 return;
             }
             let message = &batch.messages[index];
-            let run = self.run_one(message, batch.deadline, true);
-            batch.outcomes[index] = timeout_at(batch.last_call, run).await.ok();
+            let (deadline, outcome) = (batch.deadline, &mut batch.outcomes[index]);
+            let run = async {
+                let ran = self.run_one(message, deadline, true).await;
+                // First: a note that cannot be removed must not undo what is settled.
+                *outcome = Some(ran.outcome);
+                if let Some(cx) = ran.has_spoken {
+                    self.mode.has_spoken(&cx).await;
+                }
+            };
+            let _ = timeout_at(batch.last_call, run).await;
             self.delay(batch, &[index]).await;
         }
     }
@@ -252,17 +276,16 @@ where
     }
 
     /// One message from its body to its fate.
-    async fn run_one(&self, message: &Message<'_>, deadline: Instant, alone: bool) -> Outcome {
+    async fn run_one(&self, message: &Message<'_>, deadline: Instant, alone: bool) -> Ran {
         let decode = AssertUnwindSafe(|| E::from_message(message));
         let event = match std::panic::catch_unwind(decode) {
             Ok(Ok(event)) => event,
-            Ok(Err(undecodable)) => return self.end_undecodable(message, undecodable).await,
+            Ok(Err(undecodable)) => return self.end_undecodable(message, undecodable).await.into(),
             Err(panic) => {
                 let detail = format!("reading it panicked: {}", panic_text(panic.as_ref()));
                 let subject = Subject::default();
-                return self
-                    .end(message, &subject, Problem::Panicked, &detail)
-                    .await;
+                let outcome = self.end(message, &subject, Problem::Panicked, &detail);
+                return outcome.await.into();
             }
         };
         let subject = Subject::of(message, &event);
@@ -311,10 +334,11 @@ where
         };
         outcome.handler_millis = Some(handler_millis);
         // A killer is forgiven only once it is parked: a replay starts anew.
-        if alone && (!killer || outcome.fate.is_settled()) {
-            self.mode.has_spoken(&cx).await;
+        let has_spoken = alone && (!killer || outcome.fate.is_settled());
+        Ran {
+            outcome,
+            has_spoken: has_spoken.then_some(cx),
         }
-        outcome
     }
 
     async fn end_undecodable(&self, message: &Message<'_>, undecodable: Undecodable) -> Outcome {

@@ -5,7 +5,10 @@ mod shop;
 
 use std::sync::{Arc, Mutex};
 
-use dashpot::{CommitError, Consumer, Context, Effects, Envelope, Failure, Handler, Key};
+use dashpot::{
+    CommitError, Consumer, Context, Effects, Envelope, Failure, Handler, Invocation, Item, Key,
+    Page, Query, Store, StoreError, Write,
+};
 use dashpot_testing::{Delivery, MemoryStore, RecordingQueue, sqs_event};
 use shop::{Incoming, Shipped, delivery, invocation};
 
@@ -185,4 +188,53 @@ async fn a_suspect_that_cannot_be_noted_does_not_run() {
         ["s"]
     );
     assert!(witness.saw.into_inner().unwrap().is_empty());
+}
+
+/// A table that never answers when a row is to be removed.
+struct Sticky(Arc<MemoryStore>);
+
+impl Store for Sticky {
+    async fn commit(&self, writes: &[Write]) -> Result<(), CommitError> {
+        if writes
+            .iter()
+            .any(|write| matches!(write, Write::Delete { .. }))
+        {
+            std::future::pending::<()>().await;
+        }
+        self.0.commit(writes).await
+    }
+
+    async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Item>>, StoreError> {
+        self.0.get(keys).await
+    }
+
+    async fn query(&self, query: &Query) -> Result<Page, StoreError> {
+        self.0.query(query).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_note_that_cannot_be_removed_does_not_undo_what_is_settled() {
+    let shop = Shop::new();
+    let witness = shop.witness();
+    let consumer = Consumer::<_, Envelope<Incoming>>::new("shipping", &witness)
+        .recovering(&shop.queue)
+        .atomic(Sticky(Arc::clone(&shop.store)))
+        .log_to(|_| {});
+    let hopeless = Delivery::new("hopeless", "no envelope").attempt(3);
+    let event = sqs_event("shipping", &[delivery("a", "ok").attempt(3), hopeless]);
+    let started = tokio::time::Instant::now();
+    let invocation = Invocation {
+        deadline: started + std::time::Duration::from_secs(5),
+        ..Invocation::default()
+    };
+    let response = consumer.handle_batch(&event, &invocation).await.unwrap();
+    let failures: Vec<_> = response
+        .batch_item_failures
+        .iter()
+        .map(|failure| failure.item_identifier.as_str())
+        .collect();
+    assert_eq!(failures, ["hopeless"], "it never had its turn");
+    assert!(tokio::time::Instant::now() < invocation.deadline);
+    assert_eq!(shop.store.said(), ["thing.shipped"]);
 }
