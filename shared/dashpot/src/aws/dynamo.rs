@@ -5,6 +5,7 @@ mod value;
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
@@ -179,6 +180,11 @@ impl Store for DynamoStore {
                 tries += 1;
                 if tries > 5 {
                     return Err(StoreError("the table is throttling reads".into()));
+                }
+                if tries > 1 {
+                    // What came back unread was throttled: 25 ms at first, doubled each time, half of it at random.
+                    let pause = Duration::from_millis(25 << (tries - 2));
+                    tokio::time::sleep(pause / 2 + pause.mul_f64(fastrand::f64() / 2.0)).await;
                 }
                 let request = KeysAndAttributes::builder()
                     .set_keys(Some(left))
