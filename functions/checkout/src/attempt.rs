@@ -49,6 +49,8 @@ pub struct Attempt {
     pub digest: String,
     /// How it stands.
     pub state: State,
+    /// When the sweeper first fenced it, in milliseconds since the Unix epoch.
+    pub fenced_at: Option<u64>,
     owner: Option<String>,
     lease_until: u64,
 }
@@ -211,14 +213,16 @@ impl AttemptKey {
     }
 
     /// Fences an attempt that nobody acts on, in the round that is known: from here on it can never be placed.
-    /// If it does not end this time, it is due again later, behind those that wait now.
+    /// `since` is when it was first fenced, in milliseconds since the Unix epoch. If it does not end this time, it is
+    /// due again at `due_again`, in seconds, behind those that wait now.
     #[must_use]
-    pub fn fence(&self, lease: &Lease, round: u32, due_again: u64) -> Write {
+    pub fn fence(&self, lease: &Lease, round: u32, since: u64, due_again: u64) -> Write {
         let open = Condition::one_of("state", ["PENDING", "VOIDING"]);
         let known = Condition::equals("round", round);
         lease
             .taken(self.update())
             .set("state", "VOIDING")
+            .set("fencedAt", since)
             .set("due", due_again)
             .when(Condition::All(vec![open, known, lease.is_free()]))
     }
@@ -304,6 +308,9 @@ impl Attempt {
                 "VOIDED" => State::Voided,
                 _ => return Err(UnreadableAttempt("state")),
             },
+            fenced_at: number("fencedAt")
+                .ok()
+                .and_then(|since| since.try_into().ok()),
             owner: text("owner").ok().map(str::to_owned),
             lease_until: number("leaseUntil")
                 .ok()

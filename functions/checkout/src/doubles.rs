@@ -142,7 +142,7 @@ impl State {
                 decline_code: Some("stolen_card".to_owned()),
                 intent: None,
             }),
-            First::ServerError => Err(unknown()),
+            First::ServerError => Err(GatewayError::Replayed("told to be".into())),
         }
     }
 }
@@ -203,8 +203,10 @@ impl Gateway for &FakeProvider {
     }
 
     async fn find(&self, order_id: &OrderId) -> Result<Vec<Intent>, GatewayError> {
-        if self.call().is_some() {
-            return Err(GatewayError::Unavailable("told to be".into()));
+        match self.call() {
+            Some(Trouble::Hangs) => std::future::pending().await,
+            Some(_) => return Err(GatewayError::Unavailable("told to be".into())),
+            None => {}
         }
         let state = self.lock();
         let of_order = |intent: &&Intent| intent.order_id.as_ref() == Some(order_id);

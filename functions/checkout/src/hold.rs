@@ -107,12 +107,15 @@ impl Hold {
         Self::undecided("never asked")
     }
 
-    /// Whether the provider has answered, and said nothing: most likely a server error that it has stored under
-    /// the key and will only ever repeat.
+    /// Whether the key will most likely only ever repeat a server error: the provider says that it is a stored one,
+    /// or has answered at once, twice, and said nothing.
     #[must_use]
     pub fn is_stored_error(&self, asked: Instant) -> bool {
-        matches!(self, Self::Undecided(GatewayError::Unknown(_)))
-            && asked.elapsed() < SILENCE * TRIES
+        match self {
+            Self::Undecided(GatewayError::Replayed(_)) => true,
+            Self::Undecided(GatewayError::Unknown(_)) => asked.elapsed() < SILENCE * TRIES,
+            _ => false,
+        }
     }
 }
 

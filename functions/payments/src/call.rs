@@ -198,6 +198,7 @@ fn disposition(error: &GatewayError) -> Disposition {
         GatewayError::Unauthorised { .. }
         | GatewayError::RateLimited
         | GatewayError::Unavailable(_)
-        | GatewayError::Unknown(_) => Disposition::Retry,
+        | GatewayError::Unknown(_)
+        | GatewayError::Replayed(_) => Disposition::Retry,
     }
 }

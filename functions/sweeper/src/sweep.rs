@@ -13,8 +13,12 @@ use tokio::time::{Instant, timeout_at};
 /// How many attempts are ended at the same time.
 const AT_ONCE: u32 = 10;
 
-/// When an attempt that did not end is due again, in seconds.
-const AGAIN_SECONDS: u64 = 60;
+/// When an attempt that did not end is due again, in seconds: after a minute at first, then after as long again as it
+/// has been tried for, an hour at most. What does not end must not take the time of what can.
+const AGAIN_SECONDS: (u64, u64) = (60, 3600);
+
+/// How long the provider's search may not know a payment, in milliseconds: "a minute or more", with room.
+const SEARCH_LAG: u64 = 5 * 60 * 1000;
 
 /// How much of an invocation's time is kept for its end.
 const TIME_TO_END: Duration = Duration::from_millis(500);
@@ -66,17 +70,21 @@ impl<S: Store, G: Gateway> Sweeper<S, G> {
     pub async fn sweep(&self, now: u64, deadline: Instant) -> Swept {
         let until = deadline.checked_sub(TIME_TO_END).unwrap_or(deadline);
         let mut swept = Swept::default();
-        for shard in SHARDS {
+        // Another shard goes first every minute, so that none starves when there is more than a sweep can do.
+        let turn = usize::try_from(now / 60_000).unwrap_or_default() % SHARDS.len();
+        for shard in SHARDS.iter().cycle().skip(turn).take(SHARDS.len()) {
             let mut after = None;
             while Instant::now() < until {
                 let query = Query {
                     index: Some(INDEX),
-                    partition: (INDEX, shard.to_owned()),
+                    partition: (INDEX, (*shard).to_owned()),
                     up_to: Some(("due", i64::try_from(now / 1000).unwrap_or(i64::MAX))),
                     limit: Some(AT_ONCE),
                     after: after.take(),
                 };
-                let page = match self.store.query(&query).await {
+                let asked = timeout_at(until, self.store.query(&query)).await;
+                let silence = || StoreError("the table did not answer in time".into());
+                let page = match asked.unwrap_or_else(|_| Err(silence())) {
                     Ok(page) => page,
                     Err(error) => {
                         swept.unasked = Some(error);
@@ -133,8 +141,10 @@ impl<S: Store, G: Gateway> Sweeper<S, G> {
             State::Pending(order, round) | State::Voiding(order, round) => {
                 // The index may be behind the table: if the round is not the one that it says, the next sweep
                 // knows better.
-                let due_again = now / 1000 + AGAIN_SECONDS;
-                let fence = key.fence(lease, round, due_again);
+                let since = attempt.fenced_at.unwrap_or(now);
+                let tried = now.saturating_sub(since);
+                let due_again = now / 1000 + (tried / 1000).clamp(AGAIN_SECONDS.0, AGAIN_SECONDS.1);
+                let fence = key.fence(lease, round, since, due_again);
                 let fenced = self.write(fence, Some(lease)).await?;
                 if fenced == End::NotOurs {
                     return Ok(fenced);
@@ -143,7 +153,7 @@ impl<S: Store, G: Gateway> Sweeper<S, G> {
                 self.let_go_of(&found).await?;
                 // A round makes one payment at most.
                 if found.len() <= round as usize {
-                    self.make_sure(&order, round, &found).await?;
+                    self.make_sure(&order, round, &found, tried).await?;
                 }
                 self.write(key.voided(lease), None).await
             }
@@ -172,11 +182,21 @@ impl<S: Store, G: Gateway> Sweeper<S, G> {
     /// Where the search does not know a payment of every round (it lags, or there is none), the last round is
     /// asked again under its key: that brings its first answer, or makes a hold now that is let go of at once,
     /// and that no request still on its way can make a second time.
-    async fn make_sure(&self, order: &Order, round: u32, found: &[Intent]) -> Result<(), String> {
+    ///
+    /// A key that only repeats a server error tells nothing. Whatever the error hid was made before the attempt was
+    /// first fenced, or by the first of these repeats: once the search's lag has passed since, the search knows it.
+    async fn make_sure(
+        &self,
+        order: &Order,
+        round: u32,
+        found: &[Intent],
+        tried: u64,
+    ) -> Result<(), String> {
         let authorisation = order.authorisation(round).map_err(|error| chain(&error))?;
         match Hold::from(self.gateway.authorise(&authorisation).await) {
             Hold::Held(id) if found.iter().all(|known| known.id != id) => self.let_go(&id).await,
             Hold::Held(_) | Hold::Refused(_) => Ok(()),
+            Hold::Undecided(GatewayError::Replayed(_)) if tried >= SEARCH_LAG => Ok(()),
             Hold::Undecided(error) => Err(chain(&error)),
         }
     }

@@ -57,9 +57,12 @@ pub enum GatewayError {
     #[error("the provider is not available")]
     Unavailable(#[source] Cause),
     /// Nobody knows whether it happened: no answer came, or one that says nothing. Never treat it as
-    /// a refusal. Repeat it under the same key, which acts at most once and brings the first answer;
-    /// if that is a server error again, it is a stored one: [`retrieve`](crate::Gateway::retrieve) or
-    /// [`find`](crate::Gateway::find) the payment and go on from what it is.
+    /// a refusal. Repeat it under the same key, which acts at most once and brings the first answer.
     #[error("the provider's answer is unknown")]
     Unknown(#[source] Cause),
+    /// A server error that an earlier call under the same key was answered with, brought again: this call did
+    /// nothing, the earlier one may have acted, and the key will only ever repeat itself.
+    /// [`find`](crate::Gateway::find) the payment, once the search's lag has passed, and go on from what it is.
+    #[error("the provider repeats a server error that it has stored under the key")]
+    Replayed(#[source] Cause),
 }

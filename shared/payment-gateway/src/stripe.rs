@@ -197,11 +197,15 @@ async fn send<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, Gateway
     let response = request.send().await.map_err(refusal::transport)?;
     let status = response.status();
     let request_id = refusal::request_id(response.headers());
+    let replayed = refusal::is_replayed(response.headers());
     let body = read(response).await?;
     if status.is_success() {
         serde_json::from_slice(&body).map_err(refusal::unreadable)
     } else {
-        Err(refusal::classify(status.as_u16(), &body, &request_id))
+        match refusal::classify(status.as_u16(), &body, &request_id) {
+            GatewayError::Unknown(cause) if replayed => Err(GatewayError::Replayed(cause)),
+            error => Err(error),
+        }
     }
 }
 

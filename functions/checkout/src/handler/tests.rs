@@ -498,7 +498,10 @@ async fn a_request_in_flight_says_when_to_come_back_and_an_abandoned_one_says_ne
 
     let key = AttemptKey::of_row(&shop.attempt()).unwrap();
     let lease = Lease::new(NOW + 60_000, 1_000);
-    shop.store.commit(&[key.fence(&lease, 0, 0)]).await.unwrap();
+    shop.store
+        .commit(&[key.fence(&lease, 0, 0, 0)])
+        .await
+        .unwrap();
     for _ in 0..2 {
         let reply = shop.place(&later(&request)).await;
         assert_eq!((reply.answer.status, reply.retry_after), (409, None));

@@ -158,6 +158,51 @@ async fn what_does_not_end_is_due_again_and_keeps_nobody_else_from_its_end() {
 }
 
 #[tokio::test]
+async fn a_key_that_only_repeats_an_error_is_believed_once_the_search_must_know() {
+    for acted in [false, true] {
+        let shop = Shop::open().await;
+        if acted {
+            shop.abandon("k", 5).await;
+            shop.provider.forget_answers();
+        } else {
+            shop.provider.trouble(Trouble::StoresError);
+            shop.abandon("k", 5).await;
+        }
+        shop.provider.hide_search(true);
+        let (minute, mut now, mut looks) = (60_000, DUE, 0);
+        while now < DUE + 5 * minute {
+            looks += shop.sweep(now).await.stuck.len();
+            assert_eq!(
+                shop.states(),
+                ["VOIDING"],
+                "it may be held, and the search may lag"
+            );
+            now += minute;
+        }
+        assert!(looks < 5, "it is looked at less and less often: {looks}");
+        shop.provider.hide_search(false);
+        assert_eq!(shop.sweep(DUE + 20 * minute).await.ended, 1);
+        shop.assert_settled("in the end");
+    }
+}
+
+#[tokio::test]
+async fn no_shard_starves_behind_what_does_not_end() {
+    let shop = Shop::open().await;
+    for key in 0..8 {
+        shop.abandon(&key.to_string(), 5).await;
+    }
+    // Each sweep meets a call that hangs, and has no time for another shard after that.
+    for minute in 0..4 {
+        shop.provider.trouble(Trouble::Hangs);
+        let deadline = Instant::now() + Duration::from_millis(600);
+        shop.sweeper().sweep(DUE + minute * 60_000, deadline).await;
+    }
+    let states = shop.states();
+    assert!(!states.contains(&"PENDING".to_owned()), "{states:?}");
+}
+
+#[tokio::test]
 async fn a_void_whose_answer_is_lost_is_known_to_have_happened() {
     let shop = Shop::open().await;
     shop.abandon("k", 5).await;
@@ -289,7 +334,12 @@ async fn what_the_index_says_too_late_changes_nothing() {
     // The index still shows the attempt as it was while its order was being placed.
     let key = AttemptKey::of_row(&shop.store.rows("attempt#")[0]).unwrap();
     let lease = Lease::new(DUE, 1_000);
-    assert!(shop.store.commit(&[key.fence(&lease, 0, 0)]).await.is_err());
+    assert!(
+        shop.store
+            .commit(&[key.fence(&lease, 0, 0, 0)])
+            .await
+            .is_err()
+    );
     assert_eq!(shop.states(), ["PLACED"]);
     assert_eq!(shop.store.rows("attempt#")[0].get("owner"), None::<&Value>);
 }

@@ -132,6 +132,13 @@ pub(super) fn request_id(headers: &HeaderMap) -> String {
     id.unwrap_or("without id").to_owned()
 }
 
+/// Whether the answer is a stored one: that of an earlier call under the same key.
+pub(super) fn is_replayed(headers: &HeaderMap) -> bool {
+    headers
+        .get("idempotent-replayed")
+        .is_some_and(|value| value == "true")
+}
+
 fn cut(message: &str) -> String {
     message.chars().take(MESSAGE_LIMIT).collect()
 }

@@ -80,6 +80,7 @@ fn told(error: &GatewayError) -> String {
         GatewayError::RateLimited => "rate limited".to_owned(),
         GatewayError::Unavailable(_) => "unavailable".to_owned(),
         GatewayError::Unknown(_) => "unknown".to_owned(),
+        GatewayError::Replayed(_) => "replayed".to_owned(),
     }
 }
 
