@@ -39,6 +39,8 @@ pub struct Undecodable {
     pub event_type: Option<String>,
     /// The id of the event, where that much could be read.
     pub event_id: Option<String>,
+    /// What it belongs to, where that much could be read.
+    pub correlation_id: Option<String>,
 }
 
 impl Undecodable {
@@ -49,6 +51,7 @@ impl Undecodable {
             detail: detail.into(),
             event_type: None,
             event_id: None,
+            correlation_id: None,
         }
     }
 }
@@ -86,6 +89,7 @@ impl<T: EventSet> FromMessage for Envelope<T> {
                 },
                 event_type: Some(raw.event_type.into_owned()),
                 event_id: Some(metadata.id),
+                correlation_id: Some(metadata.correlation_id),
             }),
         }
     }

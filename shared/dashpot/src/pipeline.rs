@@ -350,7 +350,7 @@ where
         let subject = Subject {
             event_id: undecodable.event_id,
             event_type: undecodable.event_type,
-            correlation_id: None,
+            correlation_id: undecodable.correlation_id,
             dwell_millis: None,
         };
         self.end(message, &subject, problem, &undecodable.detail)

@@ -171,6 +171,26 @@ async fn a_panic_is_one_failed_message_and_a_lasting_one_is_parked() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_read_is_told_with_what_it_belongs_to() {
+    let (queue, log) = (RecordingQueue::new(), Log::default());
+    let body =
+        r#"{"type":"thing.bought","payload":{},"metadata":{"id":"e","correlationId":"req-9"}}"#;
+    consumer(&queue)
+        .log_to(log.sink())
+        .handle_batch(
+            &sqs_event("shipping", &[Delivery::new("m", body)]),
+            &invocation(),
+        )
+        .await
+        .unwrap();
+    let line = &log.lines()[0];
+    assert_eq!(
+        (&line["correlation_id"], &line["event_id"]),
+        (&json!("req-9"), &json!("e"))
+    );
+}
+
+#[tokio::test]
 async fn what_is_not_known_yet_is_waited_for_as_long_as_a_deployment_takes() {
     let unknown = |id: &str| {
         Delivery::new(
