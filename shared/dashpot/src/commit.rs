@@ -18,8 +18,10 @@ const RETRIES: u32 = 3;
 
 /// How a message ended well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Settled {
+pub enum Settled {
+    /// Now.
     Done,
+    /// Before: it was found done.
     Duplicate,
 }
 
@@ -155,15 +157,6 @@ fn marker(cx: &Context, now: u64) -> Row {
         .set("expiresAt", now / 1000 + KEPT_SECONDS)
 }
 
-/// What is known of a message that is tried alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Noted {
-    /// It may run.
-    Runs,
-    /// It ran three times, and each time the process ended without a word.
-    Killer,
-}
-
 /// How often a suspect may run without a word afterwards.
 const SUSPECT_RUNS: i64 = 3;
 
@@ -174,8 +167,9 @@ fn note_key(cx: &Context) -> Key {
     Key::new(format!("suspect#{}", cx.event_id))
 }
 
-/// Notes, before a suspect runs, that it runs.
-pub(crate) async fn note_suspect<S: Store>(store: &S, cx: &Context) -> Result<Noted, Failure> {
+/// Notes, before a suspect runs, that it runs; false when it has run three times and each time the process ended
+/// without a word.
+pub(crate) async fn note_suspect<S: Store>(store: &S, cx: &Context) -> Result<bool, Failure> {
     // The delivery tells a refusal of a repeat of this very write, whose answer was lost, from a killer.
     let delivery = format!("{}#{}", cx.message_id, cx.attempt);
     let few_runs = Condition::Any(vec![
@@ -188,11 +182,11 @@ pub(crate) async fn note_suspect<S: Store>(store: &S, cx: &Context) -> Result<No
         .set("expiresAt", cx.now / 1000 + NOTE_KEPT_SECONDS)
         .when(few_runs);
     match patiently(store, &[write], cx).await {
-        Ok(()) => Ok(Noted::Runs),
+        Ok(()) => Ok(true),
         Err(CommitError::Refused(refusals)) => {
             let noted = refusals.first().and_then(|refusal| refusal.row.as_ref());
             let same = noted.and_then(|row| row.get("delivery")?.as_str()) == Some(&delivery);
-            Ok(if same { Noted::Runs } else { Noted::Killer })
+            Ok(same)
         }
         Err(error) => Err(Failure::retry(error)),
     }

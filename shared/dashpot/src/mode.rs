@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use crate::claim::{Claim, Claimant, Claimed, OnUnknown, Standing};
-use crate::commit::{self, Noted, Settled, patiently};
+use crate::commit::{self, Settled, patiently};
 use crate::context::Context;
 use crate::effects::Effects;
 use crate::failure::Failure;
@@ -28,20 +28,6 @@ impl From<Failure> for Stopped {
     }
 }
 
-/// How a message ended well: done now, or found done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ended {
-    pub(crate) duplicate: bool,
-}
-
-impl From<Settled> for Ended {
-    fn from(settled: Settled) -> Self {
-        Self {
-            duplicate: settled == Settled::Duplicate,
-        }
-    }
-}
-
 /// What a consumer does around its handler. Sealed: [`Plain`], [`Atomic`] and [`Claiming`] are all.
 pub trait Mode<H, E>: Send + Sync {
     #[doc(hidden)]
@@ -50,7 +36,7 @@ pub trait Mode<H, E>: Send + Sync {
         handler: &H,
         event: E,
         cx: &mut Context,
-    ) -> impl Future<Output = Result<Ended, Stopped>> + Send;
+    ) -> impl Future<Output = Result<Settled, Stopped>> + Send;
 
     /// Notes a suspect before it runs; false means that it has killed the process three times.
     #[doc(hidden)]
@@ -66,9 +52,9 @@ pub trait Mode<H, E>: Send + Sync {
 pub struct Plain;
 
 impl<E: Send, H: Handler<E, Output = ()>> Mode<H, E> for Plain {
-    async fn run(&self, handler: &H, event: E, cx: &mut Context) -> Result<Ended, Stopped> {
+    async fn run(&self, handler: &H, event: E, cx: &mut Context) -> Result<Settled, Stopped> {
         handler.handle(event, cx).await?;
-        Ok(Settled::Done.into())
+        Ok(Settled::Done)
     }
 
     async fn may_run(&self, _: &Context) -> Result<bool, Failure> {
@@ -83,13 +69,13 @@ impl<E: Send, H: Handler<E, Output = ()>> Mode<H, E> for Plain {
 pub struct Atomic<S>(pub(crate) S);
 
 impl<E: Send, H: Handler<E, Output = Effects>, S: Store> Mode<H, E> for Atomic<S> {
-    async fn run(&self, handler: &H, event: E, cx: &mut Context) -> Result<Ended, Stopped> {
+    async fn run(&self, handler: &H, event: E, cx: &mut Context) -> Result<Settled, Stopped> {
         let effects = handler.handle(event, cx).await?;
-        Ok(commit::commit(&self.0, cx, effects, None).await?.into())
+        Ok(commit::commit(&self.0, cx, effects, None).await?)
     }
 
     async fn may_run(&self, cx: &Context) -> Result<bool, Failure> {
-        Ok(commit::note_suspect(&self.0, cx).await? == Noted::Runs)
+        commit::note_suspect(&self.0, cx).await
     }
 
     async fn has_spoken(&self, cx: &Context) {
@@ -206,20 +192,20 @@ where
     H: Claims<E> + Handler<E, Output = Effects>,
     S: Store,
 {
-    async fn run(&self, handler: &H, event: E, cx: &mut Context) -> Result<Ended, Stopped> {
+    async fn run(&self, handler: &H, event: E, cx: &mut Context) -> Result<Settled, Stopped> {
         let Some(mut claim) = handler.claim(&event, cx)? else {
             let effects = handler.handle(event, cx).await?;
-            return Ok(commit::commit(&self.store, cx, effects, None).await?.into());
+            return Ok(commit::commit(&self.store, cx, effects, None).await?);
         };
         let owner = format!("{:032x}", fastrand::u128(..));
         match self.take(&claim, &owner, cx).await? {
-            Take::NotWanted => Ok(Settled::Done.into()),
+            Take::NotWanted => Ok(Settled::Done),
             Take::Refused(row) => {
                 let effects = handler.refused(event, &row, cx)?;
                 if effects.is_none() {
-                    return Ok(Settled::Duplicate.into());
+                    return Ok(Settled::Duplicate);
                 }
-                Ok(commit::commit(&self.store, cx, effects, None).await?.into())
+                Ok(commit::commit(&self.store, cx, effects, None).await?)
             }
             Take::Claimed(claimed)
                 if claimed.may_have_happened && self.on_unknown == OnUnknown::Park =>
@@ -233,15 +219,13 @@ where
                 // lease's end lets somebody ask.
                 let effects = handler.handle(event, cx).await?;
                 let claim = Some((&claim, owner.as_str()));
-                Ok(commit::commit(&self.store, cx, effects, claim)
-                    .await?
-                    .into())
+                Ok(commit::commit(&self.store, cx, effects, claim).await?)
             }
         }
     }
 
     async fn may_run(&self, cx: &Context) -> Result<bool, Failure> {
-        Ok(commit::note_suspect(&self.store, cx).await? == Noted::Runs)
+        commit::note_suspect(&self.store, cx).await
     }
 
     async fn has_spoken(&self, cx: &Context) {

@@ -9,6 +9,7 @@ use futures_util::stream::FuturesUnordered;
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
+use crate::commit::Settled;
 use crate::consumer::Consumer;
 use crate::context::Context;
 use crate::correlation::is_traceparent;
@@ -301,14 +302,8 @@ where
         let handler_millis = millis(start.elapsed());
         let killer = matches!(ran, Ok(Ok(Err(Stopped::Killer))));
         let mut outcome = match ran {
-            Ok(Ok(Ok(ended))) => subject.outcome(
-                if ended.duplicate {
-                    Fate::Duplicate
-                } else {
-                    Fate::Done
-                },
-                String::new(),
-            ),
+            Ok(Ok(Ok(Settled::Done))) => subject.outcome(Fate::Done, String::new()),
+            Ok(Ok(Ok(Settled::Duplicate))) => subject.outcome(Fate::Duplicate, String::new()),
             Ok(Ok(Err(Stopped::Failed(failure)))) => {
                 let problem = Problem::Failed(failure.disposition());
                 self.end(message, &subject, problem, &failure.to_string())
