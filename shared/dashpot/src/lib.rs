@@ -49,6 +49,7 @@ mod recovery;
 mod row;
 #[cfg(feature = "lambda")]
 mod run;
+mod salvage;
 mod sendable;
 mod shard;
 mod store;

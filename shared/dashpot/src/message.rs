@@ -6,6 +6,8 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::salvage::salvage;
+
 /// What Lambda hands over: the records of one batch, viewed in the event's text.
 #[derive(Debug, Deserialize)]
 pub(crate) struct SqsEvent<'a> {
@@ -35,6 +37,20 @@ pub struct Message<'a> {
     /// The queue's ARN.
     #[serde(rename = "eventSourceARN", borrow, default)]
     pub source_arn: Cow<'a, str>,
+    /// Why the body is none; such a message is malformed, whatever its consumer takes.
+    #[serde(skip)]
+    pub(crate) defect: Option<String>,
+}
+
+impl<'a> SqsEvent<'a> {
+    /// Reads the payload of an invocation in one pass. One in which that fails is read again, with patience: a record
+    /// that is not as SQS sends it is a verdict about its own message.
+    pub(crate) fn read(payload: &'a str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(payload).or_else(|error| {
+            let records = salvage(payload).ok_or(error)?;
+            Ok(Self { records })
+        })
+    }
 }
 
 /// Without body and attributes: they may be personal.

@@ -158,7 +158,7 @@ where
         payload: &str,
         invocation: &Invocation,
     ) -> Result<BatchResponse, InvalidEvent> {
-        let event: SqsEvent<'_> = serde_json::from_str(payload).map_err(InvalidEvent::Shape)?;
+        let event = SqsEvent::read(payload).map_err(InvalidEvent::Shape)?;
         let messages = event.records.as_slice();
         if messages.iter().any(|message| message.message_id.is_empty()) {
             return Err(InvalidEvent::NoMessageId);
@@ -278,7 +278,10 @@ where
 
     /// One message from its body to its fate.
     async fn run_one(&self, message: &Message<'_>, deadline: Instant, alone: bool) -> Ran {
-        let decode = AssertUnwindSafe(|| E::from_message(message));
+        let decode = AssertUnwindSafe(|| match &message.defect {
+            Some(defect) => Err(Undecodable::malformed(defect)),
+            None => E::from_message(message),
+        });
         let event = match std::panic::catch_unwind(decode) {
             Ok(Ok(event)) => event,
             Ok(Err(undecodable)) => return self.end_undecodable(message, undecodable).await.into(),

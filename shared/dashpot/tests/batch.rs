@@ -277,6 +277,26 @@ async fn what_never_had_its_turn_comes_back_as_it_was() {
 }
 
 #[tokio::test]
+async fn a_record_whose_body_is_no_text_is_malformed_and_its_neighbours_are_done() {
+    for body in ["null", "7", r#"{"type":"thing.bought"}"#, r#""\ud800""#] {
+        let good = sqs_event("shipping", &[delivery("a", "ok"), delivery("b", "fail")]);
+        let bad = format!(r#"{{"messageId":"bad","body":{body}}}"#);
+        let event = good.replacen("[{", &format!("[{bad},{{"), 1);
+        let queue = RecordingQueue::new();
+        let response = consumer(&queue)
+            .handle_batch(&event, &invocation())
+            .await
+            .unwrap();
+        assert_eq!(response.batch_item_failures.len(), 1, "{body}");
+        assert_eq!(response.batch_item_failures[0].item_identifier, "b");
+        let parked = &queue.parked()[0];
+        assert_eq!((&*parked.message_id, &*parked.body), ("bad", body));
+        assert_eq!(parked.note["reason"], "malformed");
+        assert_eq!(parked.note["detail"], "body: expected a string");
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_sqs_event_fails_as_a_whole() {
     let queue = RecordingQueue::new();
     for payload in ["{}", "[]", "", r#"{"Records":[{"body":"x"}]}"#] {
