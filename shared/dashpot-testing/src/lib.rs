@@ -3,6 +3,7 @@
 //! A dev-dependency only: nothing of it is reachable from what ships.
 
 mod event;
+pub mod fault;
 mod queue;
 mod store;
 
