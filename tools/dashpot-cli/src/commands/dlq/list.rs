@@ -1,19 +1,25 @@
 //! `dashpot dlq list`: how many died, where, and of what.
 
+use std::cell::RefCell;
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use serde::Serialize;
 
+use super::Scope;
 use super::parked::Parked;
-use super::{Scope, reading};
+use super::reading::{self, DeadLetterQueue};
 use crate::commands::Common;
 use crate::output::{self, GREEN};
 use crate::target::Target;
 
-const HOLD: Duration = Duration::from_mins(1);
+const LEAST_HOLD: Duration = Duration::from_mins(1);
 const WIDEST_DETAIL: usize = 60;
 
 #[derive(Debug, Args)]
@@ -51,17 +57,11 @@ pub(super) async fn run(
     arguments: &Arguments,
 ) -> Result<ExitCode> {
     let queues = arguments.scope.queues(target)?;
-    let all = reading::take_all(&queues, arguments.scope.limit, HOLD).await?;
-    reading::give_back_all(&all).await;
-    let services: Vec<DeadLetters> = all
-        .into_iter()
-        .map(|(queue, taken)| DeadLetters {
-            service: queue.service,
-            url: queue.url,
-            count: taken.len(),
-            groups: group(&taken),
-        })
-        .collect();
+    let limit = arguments.scope.limit;
+    let counting: FuturesUnordered<_> = queues.iter().map(|queue| count(queue, limit)).collect();
+    let counted: Vec<Result<DeadLetters>> = counting.collect().await;
+    let mut services = counted.into_iter().collect::<Result<Vec<_>>>()?;
+    services.sort_by(|one, other| one.service.cmp(&other.service));
     if common.json {
         output::json(&services)?;
     } else {
@@ -70,33 +70,93 @@ pub(super) async fn run(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Groups by cause, the largest first.
-fn group(taken: &[Parked]) -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::new();
-    for parked in taken {
-        let same = |group: &&mut Group| {
-            group.reason == parked.reason()
-                && group.fingerprint == parked.fingerprint()
-                && group.r#type.as_deref() == parked.event_type()
-        };
-        if let Some(group) = groups.iter_mut().find(same) {
-            group.count += 1;
-            group.message_ids.push(parked.id.clone());
-        } else {
-            groups.push(Group {
-                reason: parked.reason().to_owned(),
-                detail: parked.detail().to_owned(),
-                fingerprint: parked.fingerprint().to_owned(),
-                r#type: parked.event_type().map(str::to_owned),
-                count: 1,
-                // They are sorted by age.
-                oldest: parked.since(),
-                message_ids: vec![parked.id.clone()],
-            });
+/// Counts by cause, and gives everything back. Kept of a message are its id and its receipt, not its body.
+async fn count(queue: &DeadLetterQueue, limit: usize) -> Result<DeadLetters> {
+    let held: RefCell<HashMap<String, String>> = RefCell::default();
+    let groups: RefCell<Groups> = RefCell::default();
+    let read = reading::in_tens(limit, async |room| {
+        let mut letters = queue.receive(room, hold(limit)).await?;
+        let mut held = held.borrow_mut();
+        // A letter that comes once more has reappeared: its time was up.
+        letters.retain(|parked| {
+            let receipt = parked.receipt.clone();
+            held.insert(parked.id.clone(), receipt).is_none()
+        });
+        let mut groups = groups.borrow_mut();
+        for parked in &letters {
+            groups.add(parked);
         }
+        Ok(letters.len())
+    })
+    .await;
+    let held = held.into_inner();
+    queue
+        .give_back_receipts(held.values().map(String::as_str))
+        .await;
+    read?;
+    Ok(DeadLetters {
+        service: queue.service.clone(),
+        url: queue.url.clone(),
+        count: held.len(),
+        groups: groups.into_inner().by_size(),
+    })
+}
+
+/// Long enough to read so many: at least 500 a second.
+fn hold(limit: usize) -> Duration {
+    let seconds = u64::try_from(limit / 500).unwrap_or(u64::MAX);
+    // SQS hides a message for at most twelve hours.
+    (LEAST_HOLD + Duration::from_secs(seconds)).min(Duration::from_hours(12))
+}
+
+/// Dead letters by cause, and with each the detail of the first.
+#[derive(Default)]
+struct Groups(HashMap<Cause, (String, Vec<Since>)>);
+
+/// Reason, fingerprint, type.
+type Cause = (String, String, Option<String>);
+
+/// When a letter came here, and its id.
+type Since = (Option<i64>, String);
+
+impl Groups {
+    fn add(&mut self, parked: &Parked) {
+        let cause = (
+            parked.reason().to_owned(),
+            parked.fingerprint().to_owned(),
+            parked.event_type().map(str::to_owned),
+        );
+        let detail = || (parked.detail().to_owned(), Vec::new());
+        let (_, letters) = self.0.entry(cause).or_insert_with(detail);
+        letters.push((parked.since(), parked.id.clone()));
     }
-    groups.sort_by_key(|group| std::cmp::Reverse(group.count));
-    groups
+
+    /// The largest first, and in each the oldest first.
+    fn by_size(self) -> Vec<Group> {
+        let group =
+            |((reason, fingerprint, r#type), (detail, mut letters)): (_, (_, Vec<Since>))| {
+                letters.sort();
+                Group {
+                    reason,
+                    detail,
+                    fingerprint,
+                    r#type,
+                    count: letters.len(),
+                    oldest: letters.first().and_then(|(since, _)| *since),
+                    message_ids: letters.into_iter().map(|(_, id)| id).collect(),
+                }
+            };
+        let mut groups: Vec<Group> = self.0.into_iter().map(group).collect();
+        let order = |group: &Group| {
+            (
+                Reverse(group.count),
+                group.oldest,
+                group.fingerprint.clone(),
+            )
+        };
+        groups.sort_by_key(order);
+        groups
+    }
 }
 
 fn show(services: &[DeadLetters]) -> Result<()> {
@@ -150,7 +210,11 @@ mod tests {
             parked("c", Some(&note("2")), None),
         ];
 
-        let groups = group(&taken);
+        let mut groups = Groups::default();
+        for parked in &taken {
+            groups.add(parked);
+        }
+        let groups = groups.by_size();
 
         let summary: Vec<_> = groups
             .iter()

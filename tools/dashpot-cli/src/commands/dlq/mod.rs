@@ -4,6 +4,7 @@ mod list;
 mod parked;
 mod reading;
 mod replay;
+mod resend;
 mod send;
 mod show;
 

@@ -1,23 +1,25 @@
-//! `dashpot dlq replay`: sends a dead letter again, makes sure that it was taken, and only then deletes it.
+//! `dashpot dlq replay`: sends dead letters again.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use aws_sdk_sqs::types::MessageAttributeValue;
 use clap::Args;
 use serde::Serialize;
 
-use super::parked::{NOTE, Parked, REDRIVES};
-use super::reading::{self, DeadLetterQueue};
-use super::{Scope, send};
+use super::Scope;
+use super::parked::Parked;
+use super::reading::{self, BATCH, DeadLetterQueue};
+use super::resend::{Fate, Pace, Terms, resend};
+use super::send::Route;
 use crate::commands::{Common, invoke};
 use crate::output::{self, GREEN, RED, YELLOW};
 use crate::target::Target;
 
-/// Long enough to send the most that is taken.
+/// Long enough to send ten, however slow the other end is.
 const HOLD: Duration = Duration::from_mins(5);
 
 #[derive(Debug, Args)]
@@ -37,6 +39,9 @@ pub(in crate::commands) struct Arguments {
     /// Refuse messages that were replayed so often already
     #[arg(long, default_value_t = 3, value_name = "TIMES")]
     max_redrives: u32,
+    /// Send at most so many messages a second [default: as fast as it goes]
+    #[arg(long, value_name = "MESSAGES", value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
     #[command(flatten)]
     scope: Scope,
 }
@@ -44,24 +49,11 @@ pub(in crate::commands) struct Arguments {
 /// What became, or would become, of one message.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Outcome {
-    message_id: String,
-    service: String,
+struct Outcome<'a> {
+    message_id: &'a str,
+    service: &'a str,
     #[serde(flatten)]
     fate: Fate,
-}
-
-#[derive(Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "outcome", rename_all = "camelCase")]
-enum Fate {
-    /// A dry run: it would be sent there.
-    WouldReplay { to: String },
-    /// It was sent, and is gone from the dead-letter queue.
-    Replayed { to: String, sent_as: String },
-    /// It has been replayed too often.
-    Refused { why: String },
-    /// It was not sent, or not deleted; it still lies there.
-    Failed { why: String },
 }
 
 pub(super) async fn run(
@@ -78,19 +70,23 @@ pub(super) async fn run(
         }
         None => None,
     };
-    let outcomes = outcomes(target, arguments, body.as_deref()).await?;
-    report(common, arguments, &outcomes)?;
-    let good = |outcome: &Outcome| {
-        matches!(
-            outcome.fate,
-            Fate::WouldReplay { .. } | Fate::Replayed { .. }
-        )
+    let terms = Terms {
+        body: body.as_deref(),
+        max_redrives: arguments.max_redrives,
+        dry_run: !arguments.yes,
+        pace: Pace::new(arguments.rate),
     };
-    Ok(if outcomes.iter().all(good) {
-        ExitCode::SUCCESS
+    let queues = arguments.scope.queues(target)?;
+    let report = RefCell::new(Report::new(common.json, terms.dry_run)?);
+    let tell = |outcome: &Outcome<'_>| report.borrow_mut().tell(outcome);
+    if arguments.all {
+        for queue in &queues {
+            all(target, queue, arguments.scope.limit, &terms, tell).await?;
+        }
     } else {
-        ExitCode::FAILURE
-    })
+        some(target, &queues, arguments, &terms, tell).await?;
+    }
+    report.into_inner().finish()
 }
 
 /// Sends one dead letter of a service again, perhaps with another body.
@@ -106,25 +102,74 @@ pub(super) async fn one(
         yes: true,
         body: None,
         max_redrives: 3,
+        rate: None,
         scope: Scope::of(service),
     };
-    for Outcome { fate, .. } in outcomes(target, &arguments, body).await? {
-        match fate {
-            Fate::Replayed { .. } => {}
+    let terms = Terms {
+        body,
+        max_redrives: arguments.max_redrives,
+        dry_run: false,
+        pace: Pace::new(None),
+    };
+    let queues = arguments.scope.queues(target)?;
+    some(
+        target,
+        &queues,
+        &arguments,
+        &terms,
+        |outcome| match &outcome.fate {
+            Fate::Replayed { .. } => Ok(()),
             Fate::Refused { why } | Fate::Failed { why } => bail!("{why}"),
             Fate::WouldReplay { .. } => bail!("it was not sent"),
-        }
-    }
-    Ok(())
+        },
+    )
+    .await
 }
 
-async fn outcomes(
+/// Replays everything in a queue, without ever holding more of it than what is on its way, and what has to stay.
+async fn all(
     target: &Target,
+    queue: &DeadLetterQueue,
+    limit: usize,
+    terms: &Terms<'_>,
+    tell: impl Fn(&Outcome<'_>) -> Result<()>,
+) -> Result<()> {
+    let route = Route::of(target, queue);
+    // By id, the receipts of those that stay. They reappear when their time is up, and were dealt with by then.
+    let stay: RefCell<HashMap<String, String>> = RefCell::default();
+    let read = reading::in_tens(limit, async |room| {
+        let mut letters = queue.receive(room, HOLD).await?;
+        letters.retain(|parked| !stay.borrow().contains_key(&parked.id));
+        let fates = match &route {
+            Ok(route) => resend(route, &letters, terms).await,
+            Err(cause) => nowhere(&letters, cause),
+        };
+        for (parked, fate) in letters.iter().zip(fates) {
+            if !matches!(fate, Fate::Replayed { .. }) {
+                let receipt = (parked.id.clone(), parked.receipt.clone());
+                stay.borrow_mut().extend([receipt]);
+            }
+            tell(&outcome(parked, fate))?;
+        }
+        Ok(letters.len())
+    })
+    .await;
+    let receipts = stay.into_inner();
+    queue
+        .give_back_receipts(receipts.values().map(String::as_str))
+        .await;
+    read
+}
+
+/// Replays the letters that are named. All are looked at first: a name that nobody has stops it all.
+async fn some(
+    target: &Target,
+    queues: &[DeadLetterQueue],
     arguments: &Arguments,
-    body: Option<&str>,
-) -> Result<Vec<Outcome>> {
-    let queues = arguments.scope.queues(target)?;
-    let all = reading::take_all(&queues, arguments.scope.limit, HOLD).await?;
+    terms: &Terms<'_>,
+    tell: impl Fn(&Outcome<'_>) -> Result<()>,
+) -> Result<()> {
+    let all = reading::take_all(queues, arguments.scope.limit, HOLD).await?;
     if let Some(missing) = arguments.messages.iter().find(|id| {
         !all.iter()
             .any(|(_, taken)| taken.iter().any(|parked| parked.is(id)))
@@ -134,143 +179,106 @@ async fn outcomes(
             "there is no dead letter `{missing}`: `cargo dashpot dlq list` shows which there are"
         );
     }
-
-    let mut outcomes = Vec::new();
-    for (queue, taken) in &all {
-        let (chosen, others): (Vec<_>, Vec<_>) = taken
-            .iter()
-            .partition(|parked| arguments.all || arguments.messages.iter().any(|id| parked.is(id)));
-        queue.give_back(others).await;
-        for parked in chosen {
-            let fate = replay(target, queue, parked, body, arguments).await;
-            if !matches!(fate, Fate::Replayed { .. }) {
-                queue.give_back([parked]).await;
-            }
-            outcomes.push(Outcome {
-                message_id: parked.id.clone(),
-                service: parked.service.clone(),
-                fate,
+    for (queue, taken) in all {
+        let (chosen, mut stay): (Vec<_>, Vec<_>) = taken
+            .into_iter()
+            .partition(|parked| arguments.messages.iter().any(|id| parked.is(id)));
+        let route = Route::of(target, &queue);
+        let mut fates = Vec::new();
+        for ten in chosen.chunks(BATCH) {
+            fates.extend(match &route {
+                Ok(route) => resend(route, ten, terms).await,
+                Err(cause) => nowhere(ten, cause),
             });
         }
-    }
-    Ok(outcomes)
-}
-
-async fn replay(
-    target: &Target,
-    queue: &DeadLetterQueue,
-    parked: &Parked,
-    body: Option<&str>,
-    arguments: &Arguments,
-) -> Fate {
-    let redrives = parked.redrives();
-    if redrives >= arguments.max_redrives {
-        return Fate::Refused {
-            why: format!(
-                "it was replayed {redrives} times and died again each time: find the cause first \
-                 (`cargo dashpot dlq show {}`), then allow more with --max-redrives {}",
-                parked.id,
-                redrives + 1
-            ),
-        };
-    }
-    let destination = match send::Destination::of(target, parked) {
-        Ok(destination) => destination,
-        Err(cause) => {
-            return Fate::Failed {
-                why: format!("{cause:#}"),
-            };
+        let mut told = Ok(());
+        for (parked, fate) in chosen.into_iter().zip(fates) {
+            let stays = !matches!(fate, Fate::Replayed { .. });
+            told = told.and(tell(&outcome(&parked, fate)));
+            if stays {
+                stay.push(parked);
+            }
         }
-    };
-    let to = destination.to_string();
-    if !arguments.yes {
-        return Fate::WouldReplay { to };
+        queue.give_back(&stay).await;
+        told?;
     }
-    let body = body.unwrap_or(&parked.body);
-    let sent_as = match destination
-        .send(target, parked, body, attributes(parked))
-        .await
-    {
-        Ok(sent_as) => sent_as,
-        Err(cause) => {
-            return Fate::Failed {
-                why: format!("not sent: {cause:#}"),
-            };
-        }
-    };
-    match queue.delete(parked).await {
-        Ok(()) => Fate::Replayed { to, sent_as },
-        Err(cause) => Fate::Failed {
-            why: format!(
-                "sent as {sent_as}, but it still lies in the dead-letter queue ({cause:#}); \
-                 a second replay is harmless, as consumers take an event once"
-            ),
-        },
-    }
+    Ok(())
 }
 
-/// The sender's attributes, without the note, and with one replay more on the count.
-fn attributes(parked: &Parked) -> HashMap<String, MessageAttributeValue> {
-    let mut attributes = parked.attributes.clone();
-    attributes.remove(NOTE);
-    let count = MessageAttributeValue::builder()
-        .data_type("Number")
-        .string_value((parked.redrives() + 1).to_string())
-        .build();
-    // It fails only without a data type.
-    attributes.extend(count.ok().map(|count| (REDRIVES.to_owned(), count)));
-    attributes
+fn nowhere(letters: &[Parked], cause: &anyhow::Error) -> Vec<Fate> {
+    let failed = |_| Fate::Failed {
+        why: format!("{cause:#}"),
+    };
+    letters.iter().map(failed).collect()
 }
 
-fn report(common: &Common, arguments: &Arguments, outcomes: &[Outcome]) -> Result<()> {
-    if common.json {
-        return output::json(
-            &serde_json::json!({ "dryRun": !arguments.yes, "messages": outcomes }),
-        );
-    }
-    for Outcome {
-        message_id,
-        service,
+fn outcome(parked: &Parked, fate: Fate) -> Outcome<'_> {
+    Outcome {
+        message_id: &parked.id,
+        service: &parked.service,
         fate,
-    } in outcomes
-    {
-        output::line(&match fate {
+    }
+}
+
+/// Tells outcomes as they come: there may be more of them than one wants to keep.
+struct Report {
+    json: bool,
+    dry_run: bool,
+    told: usize,
+    good: usize,
+}
+
+impl Report {
+    fn new(json: bool, dry_run: bool) -> Result<Self> {
+        if json {
+            output::line(&format!("{{ \"dryRun\": {dry_run}, \"messages\": ["))?;
+        }
+        Ok(Self {
+            json,
+            dry_run,
+            told: 0,
+            good: 0,
+        })
+    }
+
+    fn tell(&mut self, outcome: &Outcome<'_>) -> Result<()> {
+        let comma = if self.told == 0 { "  " } else { ", " };
+        self.told += 1;
+        let good = matches!(
+            outcome.fate,
+            Fate::WouldReplay { .. } | Fate::Replayed { .. }
+        );
+        self.good += usize::from(good);
+        if self.json {
+            return output::line(&format!("{comma}{}", serde_json::to_string(outcome)?));
+        }
+        let (id, service) = (outcome.message_id, outcome.service);
+        output::line(&match &outcome.fate {
             Fate::WouldReplay { to } => {
-                format!("{YELLOW}would replay{YELLOW:#} {message_id} ({service}) to {to}")
+                format!("{YELLOW}would replay{YELLOW:#} {id} ({service}) to {to}")
             }
             Fate::Replayed { to, sent_as } => {
-                format!("{GREEN}replayed{GREEN:#} {message_id} ({service}) to {to} as {sent_as}")
+                format!("{GREEN}replayed{GREEN:#} {id} ({service}) to {to} as {sent_as}")
             }
-            Fate::Refused { why } => format!("{RED}refused{RED:#} {message_id} ({service}): {why}"),
-            Fate::Failed { why } => format!("{RED}failed{RED:#} {message_id} ({service}): {why}"),
-        })?;
+            Fate::Refused { why } => format!("{RED}refused{RED:#} {id} ({service}): {why}"),
+            Fate::Failed { why } => format!("{RED}failed{RED:#} {id} ({service}): {why}"),
+        })
     }
-    let would = outcomes
-        .iter()
-        .any(|outcome| matches!(outcome.fate, Fate::WouldReplay { .. }));
-    match outcomes {
-        [] => output::line(&format!("{GREEN}No dead letters.{GREEN:#}")),
-        _ if would => output::line("\nNothing was sent: --yes does it."),
-        _ => Ok(()),
-    }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::super::parked::tests::parked;
-    use super::*;
-
-    #[test]
-    fn a_replay_keeps_the_senders_attributes_drops_the_note_and_counts() {
-        let again = attributes(&parked(
-            "a",
-            Some(r#"{"reason":"permanent","redrives":1}"#),
-            Some(1),
-        ));
-
-        assert!(!again.contains_key(NOTE));
-        assert_eq!(again["type"].string_value(), Some("order.placed"));
-        assert_eq!(again[REDRIVES].string_value(), Some("2"));
-        assert_eq!(again[REDRIVES].data_type(), "Number");
+    fn finish(self) -> Result<ExitCode> {
+        match self.told {
+            _ if self.json => output::line("] }")?,
+            0 => output::line(&format!("{GREEN}No dead letters.{GREEN:#}"))?,
+            _ if self.dry_run && self.good > 0 => {
+                output::line("\nNothing was sent: --yes does it.")?;
+            }
+            1 => {}
+            told => output::line(&format!("\n{} of {told} were replayed.", self.good))?,
+        }
+        Ok(if self.told == self.good {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
     }
 }

@@ -1,78 +1,176 @@
 //! Where a dead letter was to go: its service's queue or, from the relay, the topic.
 
-use std::collections::HashMap;
-use std::fmt;
-
-use anyhow::{Context, Result};
-use aws_sdk_sns::types::MessageAttributeValue as TopicAttribute;
-use aws_sdk_sqs::types::MessageAttributeValue;
+use anyhow::{Context, Result, anyhow};
+use aws_sdk_sns::types::{MessageAttributeValue as TopicAttribute, PublishBatchRequestEntry};
+use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 
 use super::parked::Parked;
+use super::reading::DeadLetterQueue;
+use super::resend::{Ends, Letter};
 use crate::aws::Explained;
 use crate::target::Target;
 
 /// The service that has no queue: what it could not publish lies in its dead-letter queue.
 const RELAY: &str = "relay";
 
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Destination {
-    Queue(String),
-    Topic(String),
+/// The most bytes that a `SendMessageBatch` takes: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html>
+const QUEUE_ROOM: usize = 1024 * 1024;
+
+/// The most bytes that a `PublishBatch` takes: <https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html>
+const TOPIC_ROOM: usize = 256 * 1024;
+
+/// A dead-letter queue and where its letters were to go.
+#[derive(Debug)]
+pub(super) struct Route<'a> {
+    pub(super) from: &'a DeadLetterQueue,
+    destination: Destination,
 }
 
-impl Destination {
-    pub(super) fn of(target: &Target, parked: &Parked) -> Result<Self> {
-        if parked.service == RELAY {
-            return Ok(Self::Topic(target.topic_arn().to_owned()));
+#[derive(Debug)]
+enum Destination {
+    Queue(aws_sdk_sqs::Client, String),
+    Topic(aws_sdk_sns::Client, String),
+}
+
+impl<'a> Route<'a> {
+    pub(super) fn of(target: &Target, from: &'a DeadLetterQueue) -> Result<Self> {
+        let destination = if from.service == RELAY {
+            let client = aws_sdk_sns::Client::new(target.config());
+            Destination::Topic(client, target.topic_arn().to_owned())
+        } else {
+            let queues = target.resources().queues().into_iter();
+            let queue = queues
+                .filter(|queues| queues.service == from.service)
+                .find_map(|queues| queues.queue)
+                .with_context(|| format!("{} has no queue to send it to", from.service))?;
+            Destination::Queue(from.client.clone(), queue)
+        };
+        Ok(Self { from, destination })
+    }
+}
+
+impl Ends for Route<'_> {
+    fn room(&self) -> usize {
+        match self.destination {
+            Destination::Queue(..) => QUEUE_ROOM,
+            Destination::Topic(..) => TOPIC_ROOM,
         }
-        let queues = target.resources().queues().into_iter();
-        queues
-            .filter(|queues| queues.service == parked.service)
-            .find_map(|queues| queues.queue)
-            .map(Self::Queue)
-            .with_context(|| format!("{} has no queue to send it to", parked.service))
     }
 
-    /// Sends and returns the id that the message has now: the proof that it was taken.
-    pub(super) async fn send(
-        &self,
-        target: &Target,
-        parked: &Parked,
-        body: &str,
-        attributes: HashMap<String, MessageAttributeValue>,
-    ) -> Result<String> {
-        let id = match self {
-            Self::Queue(url) => {
-                aws_sdk_sqs::Client::new(target.config())
-                    .send_message()
-                    .queue_url(url)
-                    .message_body(body)
-                    .set_message_attributes(Some(attributes))
-                    .set_message_group_id(parked.group.clone())
-                    .send()
-                    .await
-                    .explained()?
-                    .message_id
-            }
-            Self::Topic(arn) => {
-                let attributes: HashMap<_, _> = attributes
-                    .into_iter()
-                    .map(|(name, attribute)| Ok((name, for_topic(attribute)?)))
-                    .collect::<Result<_>>()?;
-                aws_sdk_sns::Client::new(target.config())
-                    .publish()
-                    .topic_arn(arn)
-                    .message(body)
-                    .set_message_attributes(Some(attributes))
-                    .set_message_group_id(parked.group.clone())
-                    .send()
-                    .await
-                    .explained()?
-                    .message_id
-            }
-        };
-        id.context("it was not confirmed")
+    fn to(&self) -> &str {
+        match &self.destination {
+            Destination::Queue(_, place) | Destination::Topic(_, place) => place,
+        }
     }
+
+    async fn send(&self, letters: Vec<Letter<'_>>) -> Vec<Result<String>> {
+        let count = letters.len();
+        let verdicts = match &self.destination {
+            Destination::Queue(client, url) => to_queue(client, url, letters).await,
+            Destination::Topic(client, arn) => to_topic(client, arn, letters).await,
+        };
+        match verdicts {
+            Ok(verdicts) => (0..count).map(|n| verdicts.of(n)).collect(),
+            Err(cause) => (0..count).map(|_| Err(anyhow!("{cause:#}"))).collect(),
+        }
+    }
+
+    async fn delete(&self, letters: &[&Parked]) -> Vec<Result<()>> {
+        self.from.delete(letters).await
+    }
+}
+
+/// What a batch's answer says, by the entries' ids: the new ids, and the errors.
+struct Verdicts {
+    taken: Vec<(String, Option<String>)>,
+    failed: Vec<(String, String)>,
+}
+
+impl Verdicts {
+    fn of(&self, n: usize) -> Result<String> {
+        let id = n.to_string();
+        if let Some((_, why)) = self.failed.iter().find(|(entry, _)| *entry == id) {
+            return Err(anyhow!("{why}"));
+        }
+        let taken = self.taken.iter().find(|(entry, _)| *entry == id);
+        let new = taken.and_then(|(_, new)| new.clone());
+        new.context("it was not confirmed")
+    }
+}
+
+async fn to_queue(
+    client: &aws_sdk_sqs::Client,
+    url: &str,
+    letters: Vec<Letter<'_>>,
+) -> Result<Verdicts> {
+    let entry = |(n, letter): (usize, Letter<'_>)| {
+        SendMessageBatchRequestEntry::builder()
+            .id(n.to_string())
+            .message_body(letter.body)
+            .set_message_attributes(Some(letter.attributes))
+            .set_message_group_id(letter.group.map(str::to_owned))
+            .build()
+    };
+    let entries = letters.into_iter().enumerate().map(entry);
+    let entries = entries.collect::<Result<Vec<_>, _>>()?;
+    let request = client.send_message_batch().queue_url(url);
+    let answer = request
+        .set_entries(Some(entries))
+        .send()
+        .await
+        .explained()?;
+    let why = |code: String, message: Option<String>| match message {
+        Some(message) => format!("{code}: {message}"),
+        None => code,
+    };
+    Ok(Verdicts {
+        taken: answer
+            .successful
+            .into_iter()
+            .map(|entry| (entry.id, Some(entry.message_id)))
+            .collect(),
+        failed: answer
+            .failed
+            .into_iter()
+            .map(|entry| (entry.id, why(entry.code, entry.message)))
+            .collect(),
+    })
+}
+
+async fn to_topic(
+    client: &aws_sdk_sns::Client,
+    arn: &str,
+    letters: Vec<Letter<'_>>,
+) -> Result<Verdicts> {
+    let entry = |(n, letter): (usize, Letter<'_>)| {
+        let attributes = letter.attributes.into_iter();
+        let attributes = attributes.map(|(name, attribute)| Ok((name, for_topic(attribute)?)));
+        let entry = PublishBatchRequestEntry::builder()
+            .id(n.to_string())
+            .message(letter.body)
+            .set_message_attributes(Some(attributes.collect::<Result<_>>()?))
+            .set_message_group_id(letter.group.map(str::to_owned));
+        Ok(entry.build()?)
+    };
+    let entries = letters.into_iter().enumerate().map(entry);
+    let entries = entries.collect::<Result<Vec<_>>>()?;
+    let request = client.publish_batch().topic_arn(arn);
+    let request = request.set_publish_batch_request_entries(Some(entries));
+    let answer = request.send().await.explained()?;
+    Ok(Verdicts {
+        taken: answer
+            .successful
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|entry| Some((entry.id?, entry.message_id)))
+            .collect(),
+        failed: answer
+            .failed
+            .unwrap_or_default()
+            .into_iter()
+            .map(|entry| (entry.id, entry.message.unwrap_or(entry.code)))
+            .collect(),
+    })
 }
 
 fn for_topic(attribute: MessageAttributeValue) -> Result<TopicAttribute> {
@@ -81,12 +179,4 @@ fn for_topic(attribute: MessageAttributeValue) -> Result<TopicAttribute> {
         .set_string_value(attribute.string_value)
         .set_binary_value(attribute.binary_value)
         .build()?)
-}
-
-impl fmt::Display for Destination {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Queue(place) | Self::Topic(place) => formatter.write_str(place),
-        }
-    }
 }
