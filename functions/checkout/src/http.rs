@@ -1,5 +1,6 @@
 //! From API Gateway's event (HTTP API, payload 2.0) to a [`Request`], and the answer back.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
@@ -7,9 +8,7 @@ use aws_lambda_events::encodings::Body;
 use aws_lambda_events::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use aws_lambda_events::http::{HeaderMap, HeaderName, HeaderValue};
 use dashpot::{Invocation, Store, correlation_id, is_traceparent};
-use lambda_runtime::{LambdaEvent, service_fn};
 use payment_gateway::Gateway;
-use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::handler::{Checkout, LARGEST_BODY, Reply, Request};
@@ -28,12 +27,9 @@ const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 pub async fn run<S: Store, G: Gateway>(
     checkout: Checkout<S, G>,
 ) -> Result<(), lambda_runtime::Error> {
-    let checkout = &checkout;
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Box<RawValue>>| async move {
-        let invocation = Invocation::from(&event.context);
-        let response = answer(checkout, event.payload.get(), &invocation).await;
-        Ok::<_, lambda_runtime::Error>(response)
-    }))
+    dashpot::serve(async |event: &str, invocation: &Invocation| {
+        Ok::<_, Infallible>(answer(&checkout, event, invocation).await)
+    })
     .await
 }
 

@@ -1,5 +1,6 @@
 //! From API Gateway's event (HTTP API, payload 2.0) to an order id, and the answer back.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
@@ -7,9 +8,7 @@ use aws_lambda_events::encodings::Body;
 use aws_lambda_events::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use aws_lambda_events::http::{HeaderMap, HeaderName, HeaderValue};
 use dashpot::{Invocation, Store, correlation_id};
-use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::json;
-use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::fold::Order;
@@ -29,12 +28,9 @@ const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 /// # Errors
 /// When the Runtime API cannot be reached.
 pub async fn run<S: Store>(orders: Orders<S>) -> Result<(), lambda_runtime::Error> {
-    let orders = &orders;
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Box<RawValue>>| async move {
-        let invocation = Invocation::from(&event.context);
-        let response = answer(orders, event.payload.get(), &invocation).await;
-        Ok::<_, lambda_runtime::Error>(response)
-    }))
+    dashpot::serve(async |event: &str, invocation: &Invocation| {
+        Ok::<_, Infallible>(answer(&orders, event, invocation).await)
+    })
     .await
 }
 

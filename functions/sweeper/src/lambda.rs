@@ -1,9 +1,7 @@
 //! The Lambda runtime around the sweeper.
 
 use dashpot::{Invocation, Store};
-use lambda_runtime::{LambdaEvent, service_fn};
 use payment_gateway::Gateway;
-use serde_json::value::RawValue;
 
 use crate::sweep::Sweeper;
 use crate::telemetry;
@@ -18,15 +16,10 @@ use crate::telemetry;
 pub async fn run<S: Store, G: Gateway>(
     sweeper: Sweeper<S, G>,
 ) -> Result<(), lambda_runtime::Error> {
-    let sweeper = &sweeper;
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Box<RawValue>>| async move {
-        let invocation = Invocation::from(&event.context);
+    dashpot::serve(async |_: &str, invocation: &Invocation| {
         let swept = sweeper.sweep(dashpot::now(), invocation.deadline).await;
         telemetry::tell(&swept, &invocation.request_id);
-        match swept.unasked {
-            None => Ok(()),
-            Some(error) => Err(lambda_runtime::Error::from(error)),
-        }
-    }))
+        swept.unasked.map_or(Ok(()), Err)
+    })
     .await
 }

@@ -25,7 +25,7 @@
 //! - What it stands on: the ports [`Store`] and [`Queue`], with [`DynamoStore`] and [`SqsQueue`] behind them
 //! - For producers that are not consumers: [`Origin`]
 //!
-//! Features: `lambda` ([`run`]), `sqs`, `dynamodb`, all on by default.
+//! Features: `lambda` ([`run`], [`serve`]), `sqs`, `dynamodb`, all on by default.
 
 #[cfg(feature = "aws")]
 pub mod aws;
@@ -65,7 +65,7 @@ pub use config::{ConfigError, variable};
 pub use consumer::Consumer;
 pub use context::Context;
 pub use correlation::{correlation_id, is_traceparent};
-pub use dashpot_envelope::{Envelope, Event, EventSet, Metadata, Personal, event_set};
+pub use dashpot_envelope::{Envelope, Event, EventSet, Metadata, Personal, Unreadable, event_set};
 pub use decode::{FromMessage, Json, Undecodable};
 pub use effects::{Effects, Refused};
 pub use failure::{Disposition, Failure, FailureExt, chain};
@@ -78,7 +78,8 @@ pub use queue::{NoQueue, ParkNote, Queue, QueueError};
 pub use recovery::{Problem, Reason, Recovery, Verdict};
 pub use row::{Change, Condition, Item, Key, Row, Value, Write};
 #[cfg(feature = "lambda")]
-pub use run::run;
+pub use run::{run, serve};
 pub use sendable::{is_sendable, sendable_json};
+pub use serde_json::value::RawValue;
 pub use shard::{SHARDS, shard};
 pub use store::{CommitError, Page, Query, Refusal, Store, StoreError};
