@@ -101,7 +101,7 @@ impl Lease {
     #[must_use]
     pub fn new(now: u64, milliseconds: u64) -> Self {
         Self {
-            owner: format!("{:032x}", fastrand::u128(..)),
+            owner: dashpot::new_token(),
             now,
             until: now + milliseconds,
         }

@@ -8,7 +8,6 @@ use payment_gateway::{Authorisation, Gateway, IntentId, IntentStatus};
 use serde::Serialize;
 use shop_events::{Money, OrderId};
 use tokio::time::{Instant, sleep, timeout_at};
-use uuid::Uuid;
 
 use crate::attempt::{Answer, Attempt, AttemptKey, Lease, State};
 use crate::form::Form;
@@ -147,7 +146,7 @@ impl<S: Store, G: Gateway> Checkout<S, G> {
         let products = rows.split_off(1);
         let mut known = rows.pop().flatten();
         if known.is_none() {
-            let order = price_order(form, &products)?;
+            let order = price_order(form, &products, request.now)?;
             *order_id = Some(order.order_id.clone());
             let due = request.now / 1000 + self.hold_bound.as_secs();
             let create = key.create(&order, &form.digest(), &lease, due);
@@ -269,7 +268,7 @@ impl<S: Store, G: Gateway> Checkout<S, G> {
             causation_id: None,
             hops: 0,
             traceparent: request.traceparent.as_deref(),
-            now: dashpot::now(),
+            now: request.now,
         };
         let says = origin.says(&placed).map_err(Problem::undecided)?;
         let row = Row::new(Key::new(format!("order#{}", order.order_id)))
@@ -384,10 +383,10 @@ fn idempotency_key(header: Option<&str>) -> Result<&str, Problem> {
     Ok(key)
 }
 
-fn price_order(form: &Form, products: &[Option<Item>]) -> Result<Order, Problem> {
+fn price_order(form: &Form, products: &[Option<Item>], now: u64) -> Result<Order, Problem> {
     let (items, total) = price(&form.items, products)?;
     let order = Order {
-        order_id: Uuid::now_v7()
+        order_id: dashpot::new_id(now)
             .to_string()
             .try_into()
             .map_err(Problem::undecided)?,

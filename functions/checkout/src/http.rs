@@ -43,7 +43,7 @@ pub async fn answer<S: Store, G: Gateway>(
     let event = serde_json::from_str::<ApiGatewayV2httpRequest>(event);
     let headers = event.as_ref().map(|event| &event.headers).ok();
     let from_client = headers.and_then(|headers| header(headers, CORRELATION_ID.as_str()));
-    let correlation_id = correlation_id(from_client);
+    let correlation_id = correlation_id(from_client, invocation.clock.now());
     let request = event
         .map_err(|_| Problem::malformed("the event is none of an HTTP API's"))
         .and_then(|event| request(event, &correlation_id, invocation));
@@ -80,7 +80,7 @@ fn request(
         correlation_id: correlation_id.to_owned(),
         traceparent: header("traceparent").filter(|text| is_traceparent(text)),
         body: body(event.body.unwrap_or_default(), event.is_base64_encoded)?,
-        now: dashpot::now(),
+        now: invocation.clock.now(),
         deadline: invocation
             .deadline
             .checked_sub(TIME_TO_ANSWER)

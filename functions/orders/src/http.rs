@@ -43,7 +43,8 @@ pub async fn answer<S: Store>(
     let started = Instant::now();
     let request = serde_json::from_str::<ApiGatewayV2httpRequest>(event).unwrap_or_default();
     let from_client = request.headers.get(CORRELATION_ID);
-    let correlation_id = correlation_id(from_client.and_then(|id| id.to_str().ok()));
+    let from_client = from_client.and_then(|id| id.to_str().ok());
+    let correlation_id = correlation_id(from_client, invocation.clock.now());
     let outcome = match order_id(&request) {
         Ok(id) => {
             let end = invocation.deadline;
@@ -119,7 +120,7 @@ fn line(
         "failed": u8::from(status >= 500),
         "duration_ms": took,
         "_aws": {
-            "Timestamp": dashpot::now(),
+            "Timestamp": invocation.clock.now(),
             "CloudWatchMetrics": [{
                 "Namespace": "Dashpot",
                 "Dimensions": [["service"]],

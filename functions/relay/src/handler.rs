@@ -143,7 +143,7 @@ impl<T: Topic, D: DeadLetters> Relay<T, D> {
             event_type: event.map(|event| event.event_type.as_ref()),
             attempts: 1,
             first_seen: row.inserted_at,
-            parked_at: dashpot::now(),
+            parked_at: invocation.clock.now(),
             fingerprint: ParkNote::fingerprint(reason, &detail),
             redrives: 0,
         };

@@ -39,7 +39,7 @@ pub fn batch(tally: Tally, failure: Option<&str>, invocation: &Invocation) -> St
         "parked": tally.parked,
         "failed": tally.failed(),
         "_aws": {
-            "Timestamp": dashpot::now(),
+            "Timestamp": invocation.clock.now(),
             "CloudWatchMetrics": [{
                 "Namespace": "Dashpot",
                 "Dimensions": [["service"], ["service", "version"]],

@@ -17,7 +17,8 @@ pub async fn run<S: Store, G: Gateway>(
     sweeper: Sweeper<S, G>,
 ) -> Result<(), lambda_runtime::Error> {
     dashpot::serve(async |_: &str, invocation: &Invocation| {
-        let swept = sweeper.sweep(dashpot::now(), invocation.deadline).await;
+        let now = invocation.clock.now();
+        let swept = sweeper.sweep(now, invocation.deadline).await;
         telemetry::tell(&swept, &invocation.request_id);
         swept.unasked.map_or(Ok(()), Err)
     })

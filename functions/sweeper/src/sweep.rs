@@ -216,7 +216,7 @@ impl<S: Store, G: Gateway> Sweeper<S, G> {
     async fn let_go(&self, id: &IntentId) -> Result<(), String> {
         // A new key every time: the provider would repeat a server error for a day, and letting go twice is
         // letting go once.
-        let key = format!("void-{id}-{:016x}", fastrand::u64(..));
+        let key = format!("void-{id}-{}", dashpot::new_token());
         let status = match self.gateway.cancel(id, &key).await {
             Ok(intent) => intent.status,
             Err(GatewayError::Invalid {

@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::effects::{Effects, Refused};
 use crate::failure::Failure;
 use crate::outbox::{KEPT_SECONDS, Origin};
-use crate::row::{Condition, Key, Row, Value, Write};
+use crate::row::{Key, Row, Value, Write};
 use crate::store::{CommitError, Refusal, Store};
 
 /// How often a handler may decide again about one message, before the message itself comes back.
@@ -105,7 +105,7 @@ impl Transaction {
             causation_id: Some(&cx.event_id),
             hops: cx.hops.saturating_add(1),
             traceparent: cx.traceparent.as_deref(),
-            now: crate::clock::now(),
+            now: cx.clock.now(),
         };
         let guard = match (effects.once, claim) {
             (Some(row), _) => Some(row.set("cause", cx.event_id.as_str())),
@@ -155,45 +155,4 @@ fn marker(cx: &Context, now: u64) -> Row {
     Row::new(Key::new(format!("inbox#{}", cx.event_id)))
         .set("cause", cx.event_id.as_str())
         .set("expiresAt", now / 1000 + KEPT_SECONDS)
-}
-
-/// How often a suspect may run without a word afterwards.
-const SUSPECT_RUNS: i64 = 3;
-
-/// How long the note about a suspect is kept, in seconds: 7 days.
-const NOTE_KEPT_SECONDS: u64 = 7 * 24 * 3600;
-
-fn note_key(cx: &Context) -> Key {
-    Key::new(format!("suspect#{}", cx.event_id))
-}
-
-/// Notes, before a suspect runs, that it runs; false when it has run three times and each time the process ended
-/// without a word.
-pub(crate) async fn note_suspect<S: Store>(store: &S, cx: &Context) -> Result<bool, Failure> {
-    // The delivery tells a refusal of a repeat of this very write, whose answer was lost, from a killer.
-    let delivery = format!("{}#{}", cx.message_id, cx.attempt);
-    let few_runs = Condition::Any(vec![
-        Condition::Missing("runs".into()),
-        Condition::Below("runs".into(), SUSPECT_RUNS),
-    ]);
-    let write = Write::update(note_key(cx))
-        .add("runs", 1)
-        .set("delivery", delivery.as_str())
-        .set("expiresAt", cx.now / 1000 + NOTE_KEPT_SECONDS)
-        .when(few_runs);
-    match patiently(store, &[write], cx).await {
-        Ok(()) => Ok(true),
-        Err(CommitError::Refused(refusals)) => {
-            let noted = refusals.first().and_then(|refusal| refusal.row.as_ref());
-            let same = noted.and_then(|row| row.get("delivery")?.as_str()) == Some(&delivery);
-            Ok(same)
-        }
-        Err(error) => Err(Failure::retry(error)),
-    }
-}
-
-/// Removes the note: the suspect has spoken, whatever it said.
-pub(crate) async fn clear_suspect<S: Store>(store: &S, cx: &Context) {
-    // At best: a note that stays counts one run too many, of three, and goes after seven days.
-    let _ = store.commit(&[Write::delete(note_key(cx))]).await;
 }

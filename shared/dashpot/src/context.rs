@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::claim::Claimed;
+use crate::clock::Clock;
 
 /// The delivery that is being handled.
 #[derive(Debug, Clone)]
@@ -24,19 +25,20 @@ pub struct Context {
     pub attempt: u32,
     /// How long ago it was first received.
     pub age: Duration,
-    /// Now, in milliseconds since the Unix epoch.
+    /// When it was taken up, in milliseconds since the Unix epoch.
     pub now: u64,
     /// When the answer must be on its way.
     pub deadline: Instant,
     /// The trace that it belongs to, as in the header `traceparent`.
     pub traceparent: Option<String>,
+    pub(crate) clock: Clock,
     pub(crate) claimed: Option<Claimed>,
 }
 
 impl Context {
     /// The context of a first delivery, with half a minute left: where tests and examples start from.
     pub fn first_delivery(service: &'static str, event_id: impl Into<String>) -> Self {
-        let event_id = event_id.into();
+        let (event_id, clock) = (event_id.into(), Clock::system());
         Self {
             service,
             correlation_id: event_id.clone(),
@@ -45,9 +47,10 @@ impl Context {
             hops: 0,
             attempt: 1,
             age: Duration::ZERO,
-            now: crate::clock::now(),
+            now: clock.now(),
             deadline: Instant::now() + Duration::from_secs(30),
             traceparent: None,
+            clock,
             claimed: None,
         }
     }

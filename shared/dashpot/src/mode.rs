@@ -9,7 +9,7 @@ use crate::effects::Effects;
 use crate::failure::Failure;
 use crate::handler::Handler;
 use crate::row::Item;
-use crate::store::{CommitError, Store};
+use crate::store::{CommitError, NoStore, Store};
 
 /// How a message was stopped.
 #[derive(Debug)]
@@ -18,8 +18,6 @@ pub enum Stopped {
     Failed(Failure),
     /// An effect outside may have happened, and [`OnUnknown::Park`] was asked for.
     UnknownOutcome,
-    /// It ran alone three times, and each time the process ended without a word.
-    Killer,
 }
 
 impl From<Failure> for Stopped {
@@ -31,6 +29,9 @@ impl From<Failure> for Stopped {
 /// What a consumer does around its handler. Sealed: [`Plain`], [`Atomic`] and [`Claiming`] are all.
 pub trait Mode<H, E>: Send + Sync {
     #[doc(hidden)]
+    type Store: Store;
+
+    #[doc(hidden)]
     fn run(
         &self,
         handler: &H,
@@ -38,13 +39,9 @@ pub trait Mode<H, E>: Send + Sync {
         cx: &mut Context,
     ) -> impl Future<Output = Result<Settled, Stopped>> + Send;
 
-    /// Notes a suspect before it runs; false means that it has killed the process three times.
+    /// Where suspects are noted, if anywhere.
     #[doc(hidden)]
-    fn may_run(&self, cx: &Context) -> impl Future<Output = Result<bool, Failure>> + Send;
-
-    /// Forgets the note.
-    #[doc(hidden)]
-    fn has_spoken(&self, cx: &Context) -> impl Future<Output = ()> + Send;
+    fn store(&self) -> Option<&Self::Store>;
 }
 
 /// The handler does everything itself; partial failures only.
@@ -52,16 +49,16 @@ pub trait Mode<H, E>: Send + Sync {
 pub struct Plain;
 
 impl<E: Send, H: Handler<E, Output = ()>> Mode<H, E> for Plain {
+    type Store = NoStore;
+
     async fn run(&self, handler: &H, event: E, cx: &mut Context) -> Result<Settled, Stopped> {
         handler.handle(event, cx).await?;
         Ok(Settled::Done)
     }
 
-    async fn may_run(&self, _: &Context) -> Result<bool, Failure> {
-        Ok(true)
+    fn store(&self) -> Option<&NoStore> {
+        None
     }
-
-    async fn has_spoken(&self, _: &Context) {}
 }
 
 /// Effects, proof and events are one transaction.
@@ -69,17 +66,15 @@ impl<E: Send, H: Handler<E, Output = ()>> Mode<H, E> for Plain {
 pub struct Atomic<S>(pub(crate) S);
 
 impl<E: Send, H: Handler<E, Output = Effects>, S: Store> Mode<H, E> for Atomic<S> {
+    type Store = S;
+
     async fn run(&self, handler: &H, event: E, cx: &mut Context) -> Result<Settled, Stopped> {
         let effects = handler.handle(event, cx).await?;
         Ok(commit::commit(&self.0, cx, effects, None).await?)
     }
 
-    async fn may_run(&self, cx: &Context) -> Result<bool, Failure> {
-        commit::note_suspect(&self.0, cx).await
-    }
-
-    async fn has_spoken(&self, cx: &Context) {
-        commit::clear_suspect(&self.0, cx).await;
+    fn store(&self) -> Option<&S> {
+        Some(&self.0)
     }
 }
 
@@ -114,7 +109,7 @@ enum Take {
 
 impl<S: Store> Claiming<S> {
     async fn take(&self, claim: &Claim, owner: &str, cx: &Context) -> Result<Take, Failure> {
-        let now = crate::clock::now();
+        let now = cx.clock.now();
         let lease = u64::try_from(cx.remaining().as_millis()).unwrap_or_default();
         let by = Claimant {
             owner,
@@ -192,12 +187,14 @@ where
     H: Claims<E> + Handler<E, Output = Effects>,
     S: Store,
 {
+    type Store = S;
+
     async fn run(&self, handler: &H, event: E, cx: &mut Context) -> Result<Settled, Stopped> {
         let Some(mut claim) = handler.claim(&event, cx)? else {
             let effects = handler.handle(event, cx).await?;
             return Ok(commit::commit(&self.store, cx, effects, None).await?);
         };
-        let owner = format!("{:032x}", fastrand::u128(..));
+        let owner = crate::id::new_token();
         match self.take(&claim, &owner, cx).await? {
             Take::NotWanted => Ok(Settled::Done),
             Take::Refused(row) => {
@@ -224,11 +221,7 @@ where
         }
     }
 
-    async fn may_run(&self, cx: &Context) -> Result<bool, Failure> {
-        commit::note_suspect(&self.store, cx).await
-    }
-
-    async fn has_spoken(&self, cx: &Context) {
-        commit::clear_suspect(&self.store, cx).await;
+    fn store(&self) -> Option<&S> {
+        Some(&self.store)
     }
 }

@@ -1,13 +1,12 @@
 //! The way out: an event is a row, committed with the state that it tells of; the table's stream carries it on.
 
-use dashpot_envelope::{Envelope, Event, Metadata};
-use time::OffsetDateTime;
-use uuid::Uuid;
-
 use crate::effects::Emit;
+use crate::id::new_id;
 use crate::row::{Key, Row, Write};
 use crate::sendable::sendable_json;
 use crate::shard::shard;
+use dashpot_envelope::{Envelope, Event, Metadata};
+use time::OffsetDateTime;
 
 /// How long an outbox row is kept, in seconds: 35 days.
 pub(crate) const KEPT_SECONDS: u64 = 35 * 24 * 3600;
@@ -92,7 +91,7 @@ impl Origin<'_> {
             });
         }
         let unwritable = |source| OutboxError::Unwritable { event_type, source };
-        let id = Uuid::now_v7().to_string();
+        let id = new_id(self.now).to_string();
         let body = serde_json::to_string(&Envelope {
             event_type: event_type.to_owned(),
             payload: payload.map_err(unwritable)?,

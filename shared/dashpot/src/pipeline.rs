@@ -6,129 +6,23 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 
+use crate::clock::Clock;
 use crate::commit::Settled;
 use crate::consumer::Consumer;
 use crate::context::Context;
 use crate::correlation::is_traceparent;
-use crate::decode::{FromMessage, Undecodable, content_id};
+use crate::decode::{FromMessage, Undecodable};
+use crate::failure::Disposition;
+use crate::invocation::{BatchItemFailure, BatchResponse, InvalidEvent, Invocation};
 use crate::message::{Message, SqsEvent};
 use crate::mode::{Mode, Stopped};
-use crate::queue::{ParkNote, Queue};
+use crate::outcome::{Fate, Outcome, Subject};
+use crate::queue::{ParkNote, Queue, QueueError};
 use crate::recovery::{Problem, Reason, Verdict};
+use crate::suspect::{LastDelivery, SUSPECT_RUNS, last_deliveries, note_run, note_words};
 use crate::telemetry::Report;
-
-/// A message received so often may have been brought back by a crash of the process: it runs last and alone.
-const SUSPECT_FROM: u32 = 3;
-
-/// One invocation of the function.
-#[derive(Debug, Clone)]
-pub struct Invocation {
-    /// Lambda's id of it.
-    pub request_id: String,
-    /// When Lambda ends the process.
-    pub deadline: Instant,
-}
-
-/// An invocation with half a minute left: where tests and examples start from.
-impl Default for Invocation {
-    fn default() -> Self {
-        Self {
-            request_id: String::new(),
-            deadline: Instant::now() + Duration::from_secs(30),
-        }
-    }
-}
-
-/// The answer to Lambda: the messages that must come back. Everything else is deleted.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct BatchResponse {
-    /// The messages that must come back; empty means complete success.
-    pub batch_item_failures: Vec<BatchItemFailure>,
-}
-
-/// A message that must come back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct BatchItemFailure {
-    /// SQS's id of the message.
-    pub item_identifier: String,
-}
-
-/// The invocation's payload is not an SQS event: the function is wired to something else, or was invoked by
-/// hand with the wrong file. Nothing of it is deleted.
-#[derive(Debug, thiserror::Error)]
-pub enum InvalidEvent {
-    /// It has another shape.
-    #[error("the payload is not an SQS event: {}", crate::decode::describe(.0))]
-    Shape(serde_json::Error),
-    /// A record has no id that the answer could name.
-    #[error("a record of the SQS event has an empty messageId")]
-    NoMessageId,
-}
-
-/// What became of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
-    Done,
-    Duplicate,
-    Parked(Reason),
-    /// It comes back after so long.
-    Delayed(Duration),
-    /// It comes back when its visibility time-out ends.
-    Returned,
-}
-
-impl Fate {
-    pub(crate) fn is_settled(self) -> bool {
-        matches!(self, Self::Done | Self::Duplicate | Self::Parked(_))
-    }
-}
-
-/// A message's fate, and what is told about it.
-#[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) fate: Fate,
-    pub(crate) detail: String,
-    pub(crate) event_id: Option<String>,
-    pub(crate) event_type: Option<String>,
-    pub(crate) correlation_id: Option<String>,
-    pub(crate) handler_millis: Option<u64>,
-    pub(crate) dwell_millis: Option<u64>,
-}
-
-impl Outcome {
-    fn unsettled(detail: &str) -> Self {
-        Self {
-            fate: Fate::Returned,
-            detail: detail.to_owned(),
-            event_id: None,
-            event_type: None,
-            correlation_id: None,
-            handler_millis: None,
-            dwell_millis: None,
-        }
-    }
-}
-
-/// A message that ran, or could not.
-struct Ran {
-    outcome: Outcome,
-    /// A suspect that has spoken, whatever it said: its note is to be removed.
-    has_spoken: Option<Context>,
-}
-
-impl From<Outcome> for Ran {
-    fn from(outcome: Outcome) -> Self {
-        Self {
-            outcome,
-            has_spoken: None,
-        }
-    }
-}
 
 /// The state of one batch; it lives on the stack of one invocation.
 struct Batch<'a> {
@@ -138,6 +32,18 @@ struct Batch<'a> {
     deadline: Instant,
     /// When the answer goes out, whatever is still to be said to the queue.
     last_call: Instant,
+    clock: Clock,
+}
+
+/// The order in which a batch is worked off.
+#[derive(Default)]
+struct Plan {
+    /// At the same time.
+    together: Vec<usize>,
+    /// Last and one after the other, each after as many silent runs.
+    alone: Vec<(usize, u32)>,
+    /// Not at all.
+    killers: Vec<usize>,
 }
 
 impl<H, E, Q, M> Consumer<H, E, Q, M>
@@ -163,19 +69,50 @@ where
         if messages.iter().any(|message| message.message_id.is_empty()) {
             return Err(InvalidEvent::NoMessageId);
         }
-        let mut batch = Batch::new(messages, invocation.deadline, self.margin);
-        let (suspects, fresh): (Vec<usize>, Vec<usize>) =
-            (0..messages.len()).partition(|&i| messages[i].attempt() >= SUSPECT_FROM);
+        let mut batch = Batch::new(messages, invocation, self.margin);
+        match self.plan(&batch).await {
+            Ok(plan) => {
+                self.run_together(&mut batch, plan.together).await;
+                self.end_killers(&mut batch, plan.killers).await;
+                self.run_alone(&mut batch, plan.alone).await;
+            }
+            Err(detail) => {
+                let all: Vec<usize> = (0..messages.len()).collect();
+                self.end_all(&mut batch, &all, &detail).await;
+            }
+        }
+        Ok(self.answer(batch, invocation))
+    }
 
-        self.run_together(&mut batch, fresh).await;
-        self.run_alone(&mut batch, suspects).await;
+    /// Tells who may have ended the process from the others.
+    async fn plan(&self, batch: &Batch<'_>) -> Result<Plan, String> {
+        let lookup = last_deliveries(self.mode.store(), batch.messages);
+        let last = timeout_at(batch.deadline, lookup)
+            .await
+            .map_err(|_| "the store did not answer in time".to_owned())?
+            .map_err(|error| error.to_string())?;
+        let mut plan = Plan::default();
+        for (index, last) in last.into_iter().enumerate() {
+            match last {
+                LastDelivery::Spoke => plan.together.push(index),
+                LastDelivery::Silent { runs } if runs < SUSPECT_RUNS => {
+                    plan.alone.push((index, runs));
+                }
+                LastDelivery::Silent { .. } => plan.killers.push(index),
+            }
+        }
+        // Who has run alone least is the least suspect. Among equals another goes first each time, so that none always
+        // comes after the one that ends the process.
+        fastrand::shuffle(&mut plan.alone);
+        plan.alone.sort_by_key(|(_, runs)| *runs);
+        Ok(plan)
+    }
 
+    fn answer(&self, batch: Batch<'_>, invocation: &Invocation) -> BatchResponse {
         let mut report = Report::new(self.service, &invocation.request_id);
         let mut response = BatchResponse::default();
-        for (message, outcome) in messages.iter().zip(batch.outcomes) {
-            let outcome = outcome.unwrap_or_else(|| {
-                Outcome::unsettled("the invocation's time ended before its turn")
-            });
+        for (message, outcome) in batch.messages.iter().zip(batch.outcomes) {
+            let outcome = outcome.unwrap_or_else(no_turn);
             if !outcome.fate.is_settled() {
                 response.batch_item_failures.push(BatchItemFailure {
                     item_identifier: message.message_id.clone().into_owned(),
@@ -184,19 +121,19 @@ where
             report.message(message, &outcome);
         }
         (self.log)(&report.finish());
-        Ok(response)
+        response
     }
 
     /// Runs messages concurrently, until all have ended or the time is up.
     async fn run_together(&self, batch: &mut Batch<'_>, indices: Vec<usize>) {
         let mut waiting = indices.iter().copied();
         let mut running = FuturesUnordered::new();
-        let run = |index: usize, deadline| {
+        let run = |index: usize, deadline, clock| {
             let message = &batch.messages[index];
-            async move { (index, self.run_one(message, deadline, false).await.outcome) }
+            async move { (index, self.run_one(message, deadline, clock).await) }
         };
         for index in waiting.by_ref().take(self.concurrency) {
-            running.push(run(index, batch.deadline));
+            running.push(run(index, batch.deadline, batch.clock));
         }
         // Handlers end by themselves at the deadline; what is left after it is for parking.
         while let Ok(Some((index, outcome))) = timeout_at(batch.last_call, running.next()).await {
@@ -204,34 +141,76 @@ where
             if Instant::now() < batch.deadline
                 && let Some(next) = waiting.next()
             {
-                running.push(run(next, batch.deadline));
+                running.push(run(next, batch.deadline, batch.clock));
             }
         }
         drop(running);
-        self.delay(batch, &indices).await;
+        for index in waiting {
+            batch.outcomes[index] = Some(self.delayed(&batch.messages[index]));
+        }
+        self.send_back(batch, &indices).await;
     }
 
-    /// Runs suspects one after the other, once everything that is settled has been deleted: a suspect that
-    /// ends the process takes nothing with it.
-    async fn run_alone(&self, batch: &mut Batch<'_>, suspects: Vec<usize>) {
+    /// Runs suspects one after the other, once everything that is settled has been deleted: one that ends the
+    /// process takes nothing with it. Whoever does not get a turn stays as suspect as it is.
+    async fn run_alone(&self, batch: &mut Batch<'_>, suspects: Vec<(usize, u32)>) {
         let mut deleted = vec![false; batch.messages.len()];
-        for index in suspects {
+        for (index, runs) in suspects {
             if Instant::now() >= batch.deadline || !self.delete(batch, &mut deleted).await {
                 return;
             }
             let message = &batch.messages[index];
-            let (deadline, outcome) = (batch.deadline, &mut batch.outcomes[index]);
-            let run = async {
-                let ran = self.run_one(message, deadline, true).await;
-                // First: a note that cannot be removed must not undo what is settled.
-                *outcome = Some(ran.outcome);
-                if let Some(cx) = ran.has_spoken {
-                    self.mode.has_spoken(&cx).await;
+            if let Some(store) = self.mode.store() {
+                let note = note_run(store, message, runs + 1, batch.clock.now());
+                let noted = timeout_at(batch.deadline, note).await;
+                let unnoted = match noted {
+                    Ok(Ok(())) => None,
+                    Ok(Err(error)) => Some(error.to_string()),
+                    Err(_) => Some("the store did not answer in time".to_owned()),
+                };
+                if let Some(detail) = unnoted {
+                    self.end_all(batch, &[index], &detail).await;
+                    continue;
                 }
-            };
-            let _ = timeout_at(batch.last_call, run).await;
+            }
+            let run = self.run_one(message, batch.deadline, batch.clock);
+            if let Ok(outcome) = timeout_at(batch.last_call, run).await {
+                batch.outcomes[index] = Some(outcome);
+            }
+            self.send_back(batch, &[index]).await;
+        }
+    }
+
+    /// Parks what has ended the process each time that it ran alone, without reading it.
+    async fn end_killers(&self, batch: &mut Batch<'_>, killers: Vec<usize>) {
+        for index in killers {
+            let message = &batch.messages[index];
+            let end = self.end(
+                message,
+                Subject::default(),
+                Problem::Killer,
+                KILLER,
+                batch.clock,
+            );
+            if let Ok(outcome) = timeout_at(batch.last_call, end).await {
+                batch.outcomes[index] = Some(outcome);
+            }
+            // Without a word for the store: it is a killer until it is parked.
             self.delay(batch, &[index]).await;
         }
+    }
+
+    /// Sends back what must not run, because the store does not say or note who is a suspect.
+    async fn end_all(&self, batch: &mut Batch<'_>, indices: &[usize], detail: &str) {
+        let problem = Problem::Failed(Disposition::Retry);
+        for &index in indices {
+            let message = &batch.messages[index];
+            let end = self.end(message, Subject::default(), problem, detail, batch.clock);
+            if let Ok(outcome) = timeout_at(batch.last_call, end).await {
+                batch.outcomes[index] = Some(outcome);
+            }
+        }
+        self.delay(batch, indices).await;
     }
 
     /// Deletes what is settled; false when that is not certain.
@@ -261,7 +240,27 @@ where
         false
     }
 
-    /// Tells the queue when the messages that must come back are to come back.
+    /// Tells the queue when those of the messages that must come back are to come back, and notes that their delivery
+    /// ends with a word.
+    async fn send_back(&self, batch: &Batch<'_>, indices: &[usize]) {
+        let returning = |&&i: &&usize| {
+            let outcome = batch.outcomes[i].as_ref();
+            outcome.is_some_and(|outcome| !outcome.fate.is_settled())
+        };
+        let returning: Vec<usize> = indices.iter().filter(returning).copied().collect();
+        let note = async {
+            if let Some(store) = self.mode.store()
+                && !returning.is_empty()
+            {
+                let messages: Vec<_> = returning.iter().map(|&i| &batch.messages[i]).collect();
+                let note = note_words(store, &messages, batch.clock.now());
+                let _ = timeout_at(batch.last_call, note).await;
+            }
+        };
+        futures_util::join!(self.delay(batch, &returning), note);
+    }
+
+    /// Tells the queue when messages are to come back.
     async fn delay(&self, batch: &Batch<'_>, indices: &[usize]) {
         let delays: Vec<(&str, Duration)> = indices
             .iter()
@@ -276,98 +275,93 @@ where
         }
     }
 
+    /// A message that did not run comes back with backoff, however old it is: it has not had its try.
+    fn delayed(&self, message: &Message<'_>) -> Outcome {
+        let mut outcome = no_turn();
+        if Q::PRESENT {
+            let delay = self.recovery.delay(message.attempt(), fastrand::f64());
+            outcome.fate = Fate::Delayed(delay);
+        }
+        outcome
+    }
+
     /// One message from its body to its fate.
-    async fn run_one(&self, message: &Message<'_>, deadline: Instant, alone: bool) -> Ran {
+    async fn run_one(&self, message: &Message<'_>, deadline: Instant, clock: Clock) -> Outcome {
         let decode = AssertUnwindSafe(|| match &message.defect {
             Some(defect) => Err(Undecodable::malformed(defect)),
             None => E::from_message(message),
         });
         let event = match std::panic::catch_unwind(decode) {
             Ok(Ok(event)) => event,
-            Ok(Err(undecodable)) => return self.end_undecodable(message, undecodable).await.into(),
+            Ok(Err(undecodable)) => {
+                let problem = if undecodable.not_yet {
+                    Problem::NotYetKnown
+                } else {
+                    Problem::Malformed
+                };
+                let subject = Subject::from(&undecodable);
+                return self
+                    .end(message, subject, problem, &undecodable.detail, clock)
+                    .await;
+            }
             Err(panic) => {
                 let detail = format!("reading it panicked: {}", panic_text(panic.as_ref()));
                 let subject = Subject::default();
-                let outcome = self.end(message, &subject, Problem::Panicked, &detail);
-                return outcome.await.into();
+                return self
+                    .end(message, subject, Problem::Panicked, &detail, clock)
+                    .await;
             }
         };
-        let subject = Subject::of(message, &event);
-        let mut cx = self.context(message, &event, &subject, deadline);
+        let subject = Subject::of(message, &event, clock.now());
+        let mut cx = context(self.service, message, &event, &subject, deadline, clock);
         let start = Instant::now();
-        let run = async {
-            if alone && !self.mode.may_run(&cx).await? {
-                return Err(Stopped::Killer);
-            }
-            self.mode.run(&self.handler, event, &mut cx).await
-        };
-        let ran = timeout_at(deadline, AssertUnwindSafe(run).catch_unwind()).await;
+        let run = AssertUnwindSafe(self.mode.run(&self.handler, event, &mut cx)).catch_unwind();
+        let ran = timeout_at(deadline, run).await;
         let handler_millis = millis(start.elapsed());
-        let killer = matches!(ran, Ok(Ok(Err(Stopped::Killer))));
-        let mut outcome = match ran {
-            Ok(Ok(Ok(Settled::Done))) => subject.outcome(Fate::Done, String::new()),
-            Ok(Ok(Ok(Settled::Duplicate))) => subject.outcome(Fate::Duplicate, String::new()),
-            Ok(Ok(Err(Stopped::Failed(failure)))) => {
-                let problem = Problem::Failed(failure.disposition());
-                self.end(message, &subject, problem, &failure.to_string())
-                    .await
+        let (problem, detail) = match ran {
+            Ok(Ok(Ok(settled))) => {
+                let fate = match settled {
+                    Settled::Done => Fate::Done,
+                    Settled::Duplicate => Fate::Duplicate,
+                };
+                let mut outcome = subject.outcome(fate, String::new());
+                outcome.handler_millis = Some(handler_millis);
+                return outcome;
             }
-            Ok(Ok(Err(Stopped::Killer))) => {
-                self.end(message, &subject, Problem::Killer, KILLER).await
+            Ok(Ok(Err(Stopped::Failed(failure)))) => {
+                (Problem::Failed(failure.disposition()), failure.to_string())
             }
             Ok(Ok(Err(Stopped::UnknownOutcome))) => {
-                let detail = "an earlier try may have had its effect outside";
-                self.end(message, &subject, Problem::UnknownOutcome, detail)
-                    .await
+                (Problem::UnknownOutcome, UNKNOWN_OUTCOME.to_owned())
             }
             Ok(Err(panic)) => {
-                let detail = format!("the handler panicked: {}", panic_text(panic.as_ref()));
-                self.end(message, &subject, Problem::Panicked, &detail)
-                    .await
+                let text = panic_text(panic.as_ref());
+                (Problem::Panicked, format!("the handler panicked: {text}"))
             }
-            Err(_) => {
-                self.end(message, &subject, Problem::OutOfTime, OUT_OF_TIME)
-                    .await
-            }
+            Err(_) => (Problem::OutOfTime, OUT_OF_TIME.to_owned()),
         };
+        let mut outcome = self.end(message, subject, problem, &detail, clock).await;
         outcome.handler_millis = Some(handler_millis);
-        // A killer is forgiven only once it is parked: a replay starts anew.
-        let has_spoken = alone && (!killer || outcome.fate.is_settled());
-        Ran {
-            outcome,
-            has_spoken: has_spoken.then_some(cx),
-        }
-    }
-
-    async fn end_undecodable(&self, message: &Message<'_>, undecodable: Undecodable) -> Outcome {
-        let problem = if undecodable.not_yet {
-            Problem::NotYetKnown
-        } else {
-            Problem::Malformed
-        };
-        let subject = Subject {
-            event_id: undecodable.event_id,
-            event_type: undecodable.event_type,
-            correlation_id: undecodable.correlation_id,
-            dwell_millis: None,
-        };
-        self.end(message, &subject, problem, &undecodable.detail)
-            .await
+        outcome
     }
 
     /// Decides about a message that was not handled, and parks it if that is the verdict.
     async fn end(
         &self,
         message: &Message<'_>,
-        subject: &Subject,
+        subject: Subject,
         problem: Problem,
         detail: &str,
+        clock: Clock,
     ) -> Outcome {
         let detail: String = detail.chars().take(512).collect();
-        let age = age(message, crate::clock::now());
-        let verdict = self
-            .recovery
-            .decide(problem, message.attempt(), age, fastrand::f64());
+        let now = clock.now();
+        let verdict = self.recovery.decide(
+            problem,
+            message.attempt(),
+            age(message, now),
+            fastrand::f64(),
+        );
         let reason = match verdict {
             Verdict::Delay(delay) if Q::PRESENT => {
                 return subject.outcome(Fate::Delayed(delay), detail);
@@ -375,26 +369,7 @@ where
             Verdict::Delay(_) => return subject.outcome(Fate::Returned, detail),
             Verdict::Park(reason) => reason,
         };
-        let redrives = message
-            .sender_attributes()
-            .get("redrives")
-            .and_then(|attribute| attribute.string_value.as_deref()?.parse().ok())
-            .unwrap_or_default();
-        let note = ParkNote {
-            reason: reason.as_str(),
-            detail: &detail,
-            consumer: self.service,
-            source_queue: &message.source_arn,
-            message_id: &message.message_id,
-            event_id: subject.event_id.as_deref(),
-            event_type: subject.event_type.as_deref(),
-            attempts: message.attempt(),
-            first_seen: message.first_received(),
-            parked_at: crate::clock::now(),
-            fingerprint: ParkNote::fingerprint(reason.as_str(), &detail),
-            redrives,
-        };
-        match self.queue.park(message, &note).await {
+        match self.park(message, &subject, reason, &detail, now).await {
             Ok(()) => subject.outcome(Fate::Parked(reason), detail),
             // Redelivery, and in the end SQS's own redrive, keep it.
             Err(error) => subject.outcome(
@@ -404,91 +379,87 @@ where
         }
     }
 
-    fn context(
+    async fn park(
         &self,
         message: &Message<'_>,
-        event: &E,
         subject: &Subject,
-        deadline: Instant,
-    ) -> Context {
-        let metadata = event.metadata();
-        let event_id = subject
-            .event_id
-            .clone()
-            .unwrap_or_else(|| content_id(&message.content()));
-        let now = crate::clock::now();
-        Context {
-            service: self.service,
-            correlation_id: subject
-                .correlation_id
-                .clone()
-                .unwrap_or_else(|| event_id.clone()),
-            event_id,
-            hops: metadata.map_or(0, |metadata| metadata.hops),
-            message_id: message.message_id.clone().into_owned(),
-            attempt: message.attempt(),
-            age: age(message, now),
-            now,
-            deadline,
-            traceparent: message
-                .text_attribute("traceparent")
-                .filter(|text| is_traceparent(text)),
-            claimed: None,
-        }
+        reason: Reason,
+        detail: &str,
+        now: u64,
+    ) -> Result<(), QueueError> {
+        let redrives = message
+            .sender_attributes()
+            .get("redrives")
+            .and_then(|attribute| attribute.string_value.as_deref()?.parse().ok())
+            .unwrap_or_default();
+        let note = ParkNote {
+            reason: reason.as_str(),
+            detail,
+            consumer: self.service,
+            source_queue: &message.source_arn,
+            message_id: &message.message_id,
+            event_id: subject.event_id.as_deref(),
+            event_type: subject.event_type.as_deref(),
+            attempts: message.attempt(),
+            first_seen: message.first_received(),
+            parked_at: now,
+            fingerprint: ParkNote::fingerprint(reason.as_str(), detail),
+            redrives,
+        };
+        self.queue.park(message, &note).await
     }
 }
 
 const OUT_OF_TIME: &str = "the handler was still at it when the invocation's time ended";
+const UNKNOWN_OUTCOME: &str = "an earlier try may have had its effect outside";
 const KILLER: &str = "the process ended without a word each of the three times that it ran alone";
 
-/// What is told about a message.
-#[derive(Default)]
-struct Subject {
-    event_id: Option<String>,
-    event_type: Option<String>,
-    correlation_id: Option<String>,
-    dwell_millis: Option<u64>,
+fn no_turn() -> Outcome {
+    let detail = "the invocation's time ended before its turn";
+    Subject::default().outcome(Fate::Returned, detail.to_owned())
 }
 
-impl Subject {
-    fn of<E: FromMessage>(message: &Message<'_>, event: &E) -> Self {
-        let metadata = event.metadata();
-        let dwell = metadata
-            .filter(|metadata| metadata.timestamp > 0)
-            .map(|metadata| crate::clock::now().saturating_sub(metadata.timestamp));
-        let event_id = metadata.map_or_else(
-            || content_id(&message.content()),
-            |metadata| metadata.id.clone(),
-        );
-        Self {
-            event_id: Some(event_id),
-            event_type: event.event_type().map(str::to_owned),
-            correlation_id: metadata.map(|metadata| metadata.correlation_id.clone()),
-            dwell_millis: dwell,
-        }
-    }
-
-    fn outcome(&self, fate: Fate, detail: String) -> Outcome {
-        Outcome {
-            fate,
-            detail,
-            event_id: self.event_id.clone(),
-            event_type: self.event_type.clone(),
-            correlation_id: self.correlation_id.clone(),
-            handler_millis: None,
-            dwell_millis: self.dwell_millis,
-        }
+fn context<E: FromMessage>(
+    service: &'static str,
+    message: &Message<'_>,
+    event: &E,
+    subject: &Subject,
+    deadline: Instant,
+    clock: Clock,
+) -> Context {
+    let event_id = subject.event_id.clone().unwrap_or_default();
+    let now = clock.now();
+    Context {
+        service,
+        correlation_id: subject
+            .correlation_id
+            .clone()
+            .unwrap_or_else(|| event_id.clone()),
+        event_id,
+        hops: event.metadata().map_or(0, |metadata| metadata.hops),
+        message_id: message.message_id.clone().into_owned(),
+        attempt: message.attempt(),
+        age: age(message, now),
+        now,
+        deadline,
+        traceparent: message
+            .text_attribute("traceparent")
+            .filter(|text| is_traceparent(text)),
+        clock,
+        claimed: None,
     }
 }
 
 impl<'a> Batch<'a> {
-    fn new(messages: &'a [Message<'a>], end: Instant, margin: Duration) -> Self {
+    fn new(messages: &'a [Message<'a>], invocation: &Invocation, margin: Duration) -> Self {
+        let end = invocation.deadline;
         let before = |time: Duration| end.checked_sub(time).unwrap_or(end);
         Self {
             messages,
             outcomes: messages.iter().map(|_| None).collect(),
             deadline: before(margin),
             last_call: before(margin / 4),
+            clock: invocation.clock,
         }
     }
 }

@@ -48,7 +48,7 @@ pub enum Problem {
     Panicked,
     /// The handler was still at it when the invocation's time ended.
     OutOfTime,
-    /// It was tried three times, and each time the process ended without a word.
+    /// It ran alone three times, and each time the process ended without a word.
     Killer,
     /// An effect outside may have happened, and nobody can be asked.
     UnknownOutcome,
@@ -156,7 +156,7 @@ impl Recovery {
 
     /// Exponential backoff with equal jitter: half of it certain, half of it random, so that an outage's
     /// messages neither come back together nor burn their receives.
-    fn delay(&self, attempt: u32, jitter: f64) -> Duration {
+    pub(crate) fn delay(&self, attempt: u32, jitter: f64) -> Duration {
         let doubled = 2_u32.saturating_pow(attempt.saturating_sub(1));
         let full = self
             .base

@@ -11,10 +11,11 @@ use serde::Serialize;
 use serde::de::IgnoredAny;
 use tokio::time::Instant;
 
+use crate::clock::Clock;
 use crate::consumer::Consumer;
 use crate::decode::FromMessage;
+use crate::invocation::Invocation;
 use crate::mode::Mode;
-use crate::pipeline::Invocation;
 use crate::queue::Queue;
 
 /// Polls the Lambda Runtime API and hands every batch to the consumer, until the process ends.
@@ -101,6 +102,7 @@ impl From<&Context> for Invocation {
         Self {
             request_id: context.request_id.clone(),
             deadline: Instant::now() + left.unwrap_or(Duration::ZERO),
+            clock: Clock::system(),
         }
     }
 }

@@ -46,6 +46,24 @@ impl<S: Store> Store for Arc<S> {
     }
 }
 
+/// The store of a consumer that has none. There is no value of it.
+#[derive(Debug, Clone, Copy)]
+pub enum NoStore {}
+
+impl Store for NoStore {
+    async fn commit(&self, _: &[Write]) -> Result<(), CommitError> {
+        match *self {}
+    }
+
+    async fn get(&self, _: &[Key]) -> Result<Vec<Option<Item>>, StoreError> {
+        match *self {}
+    }
+
+    async fn query(&self, _: &Query) -> Result<Page, StoreError> {
+        match *self {}
+    }
+}
+
 /// Which rows of a partition to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query {

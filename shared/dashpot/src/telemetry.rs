@@ -8,7 +8,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use crate::message::Message;
-use crate::pipeline::{Fate, Outcome};
+use crate::outcome::{Fate, Outcome};
 
 /// How many values one metric may have in one line, by CloudWatch's specification.
 const MOST_VALUES: usize = 100;
@@ -131,7 +131,7 @@ impl<'a> Report<'a> {
         let summary = &mut self.summary;
         summary.received += 1;
         self.handler.extend(outcome.handler_millis);
-        self.dwell.extend(outcome.dwell_millis);
+        self.dwell.extend(outcome.subject.dwell_millis);
         let (level, text, reason, delay) = match outcome.fate {
             Fate::Done => {
                 summary.processed += 1;
@@ -160,9 +160,9 @@ impl<'a> Report<'a> {
             service: summary.service,
             request_id: summary.request_id,
             message_id: &message.message_id,
-            event_id: outcome.event_id.as_deref(),
-            event_type: outcome.event_type.as_deref(),
-            correlation_id: outcome.correlation_id.as_deref(),
+            event_id: outcome.subject.event_id.as_deref(),
+            event_type: outcome.subject.event_type.as_deref(),
+            correlation_id: outcome.subject.correlation_id.as_deref(),
             attempt: message.attempt(),
             reason,
             delay_seconds: delay,

@@ -7,17 +7,14 @@ use crate::document::{CONSUMERS, SERVICES, STAGES, Template, list, text};
 const SECRET: &str = "secretsmanager:GetSecretValue on arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${PaymentKeySecret}-??????";
 const IDENTITIES: &str =
     "ses:SendEmail on arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/";
-const WRITES: [&str; 3] = ["PutItem", "UpdateItem", "DeleteItem"];
+const ROWS: [&str; 3] = ["BatchGetItem", "PutItem", "UpdateItem"];
 
 /// What each service needs, beyond writing its own log.
 fn expected(service: &str) -> Vec<String> {
     match service {
-        "Checkout" => on_table(
-            "CheckoutTable.Arn",
-            &["BatchGetItem", "PutItem", "UpdateItem"],
-        )
-        .chain([SECRET.into()])
-        .collect(),
+        "Checkout" => on_table("CheckoutTable.Arn", &ROWS)
+            .chain([SECRET.into()])
+            .collect(),
         "Sweeper" => on_table("CheckoutTable.Arn", &["UpdateItem"])
             .chain(on_table("${CheckoutTable.Arn}/index/pending", &["Query"]))
             .chain([SECRET.into()])
@@ -31,13 +28,14 @@ fn expected(service: &str) -> Vec<String> {
                 "sqs:SendMessage on RelayDeadLetterQueue.Arn".into(),
             ])
             .collect(),
-        "Payments" => consumer(service, &WRITES).chain([SECRET.into()]).collect(),
-        "Email" => consumer(service, &WRITES)
+        "Payments" => consumer(service, &ROWS).chain([SECRET.into()]).collect(),
+        "Email" => consumer(service, &ROWS)
             .chain(on_table("EmailTable.Arn", &["ConditionCheckItem"]))
             .chain(["${SenderAddress}", "${Domain}"].map(|it| format!("{IDENTITIES}{it}")))
             .collect(),
+        "Journal" => consumer(service, &["BatchGetItem", "PutItem"]).collect(),
         "Orders" => on_table("JournalTable.Arn", &["Query"]).collect(),
-        _ => consumer(service, &WRITES).collect(),
+        _ => consumer(service, &ROWS).collect(),
     }
 }
 
