@@ -4,9 +4,13 @@
 
 mod event;
 pub mod fault;
+#[cfg(unix)]
+mod lambda;
 mod queue;
 mod store;
 
 pub use event::{Delivery, sqs_event};
+#[cfg(unix)]
+pub use lambda::{Invoked, LARGEST_EVENT, LambdaHost, Settings, Usage};
 pub use queue::{Parked, RecordingQueue};
 pub use store::MemoryStore;
