@@ -1,1 +1,4 @@
 //! Tests of the whole system.
+
+pub mod isolation;
+pub mod real;

@@ -6,6 +6,7 @@ mod event;
 pub mod fault;
 #[cfg(unix)]
 mod lambda;
+pub mod proxy;
 mod queue;
 mod store;
 

@@ -6,13 +6,17 @@
 //! - [`messages`]: what becomes of messages that nobody expects
 //! - [`provider`]: a payment provider that is slow, away, or silent after acting
 //! - [`samples`]: every file of `events/`
+//! - [`wire`]: every call of a function's process goes wrong on the wire
+//! - [`isolation`]: messages that end the process
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod checkout;
 mod flow;
+mod isolation;
 mod messages;
 mod provider;
 mod samples;
+mod wire;
 mod world;
 
 use std::process::ExitCode;
@@ -71,6 +75,13 @@ fn main() -> ExitCode {
             an_outage_of_captures_heals_and_nothing_dies,
             a_consumer_killed_after_the_capture_captures_once,
         }
+        wire {
+            no_call_of_inventory_that_goes_wrong_loses_or_doubles_anything,
+            no_call_of_payments_that_goes_wrong_loses_or_doubles_anything,
+            no_call_of_email_that_goes_wrong_loses_or_doubles_anything,
+            no_call_of_the_relay_that_goes_wrong_loses_or_doubles_anything,
+        }
+        isolation { a_message_that_ends_the_process_hurts_no_neighbour }
     );
     if arguments.list {
         return libtest_mimic::run(&arguments, trials).exit_code();

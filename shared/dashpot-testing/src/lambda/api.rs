@@ -11,7 +11,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Collected, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::server::conn::http1;
@@ -194,16 +194,14 @@ impl Shared {
             if state.init_error.is_some() {
                 return out_of_turn();
             }
-            match (&state.current, &state.answer) {
-                (Some(event), Some(_)) => return delivery(event.clone()),
-                _ => {
-                    let (sender, waiting) = oneshot::channel();
-                    state.waiting = Some(sender);
-                    self.signal(Signal::STOP);
-                    self.progress.send_replace(Progress::Waiting);
-                    waiting
-                }
+            if let (Some(event), Some(_)) = (&state.current, &state.answer) {
+                return delivery(event.clone());
             }
+            let (sender, waiting) = oneshot::channel();
+            state.waiting = Some(sender);
+            self.signal(Signal::STOP);
+            self.progress.send_replace(Progress::Waiting);
+            waiting
         };
         match waiting.await {
             Ok(event) => delivery(event),
@@ -215,12 +213,9 @@ impl Shared {
     async fn response(&self, id: &str, body: Incoming) -> Answer {
         let ends = match self.current(id) {
             Ok(ends) => ends,
-            Err(refused) => return refused,
+            Err(refused) => return refused.into(),
         };
-        let body = body
-            .collect()
-            .await
-            .map(http_body_util::Collected::to_bytes);
+        let body = body.collect().await.map(Collected::to_bytes);
         let (ended, answer) = match body {
             Ok(body) if body.len() > LARGEST_ANSWER => {
                 let (size, limit) = (body.len(), LARGEST_ANSWER);
@@ -259,22 +254,18 @@ impl Shared {
                 self.end(ends, function_error(kind, body).await);
                 accepted()
             }
-            Err(refused) => refused,
+            Err(refused) => refused.into(),
         }
     }
 
     /// Where the end of the current invocation is awaited, if it is the one meant and nobody has ended it before.
-    fn current(&self, id: &str) -> Result<oneshot::Sender<Invoked>, Answer> {
+    fn current(&self, id: &str) -> Result<oneshot::Sender<Invoked>, Refused> {
         let mut state = self.state();
         let meant = |event: &Event| event.request_id == id;
         if !state.current.as_ref().is_some_and(meant) {
-            return Err(refusal(
-                StatusCode::BAD_REQUEST,
-                "InvalidRequestID",
-                "Invalid request ID",
-            ));
+            return Err(Refused::AnotherRequest);
         }
-        state.answer.take().ok_or_else(out_of_turn)
+        state.answer.take().ok_or(Refused::OutOfTurn)
     }
 
     fn end(&self, ends: oneshot::Sender<Invoked>, ended: Invoked) {
@@ -294,11 +285,30 @@ impl Shared {
     }
 }
 
+/// Why an answer is not taken.
+enum Refused {
+    AnotherRequest,
+    OutOfTurn,
+}
+
+impl From<Refused> for Answer {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::AnotherRequest => refusal(
+                StatusCode::BAD_REQUEST,
+                "InvalidRequestID",
+                "Invalid request ID",
+            ),
+            Refused::OutOfTurn => out_of_turn(),
+        }
+    }
+}
+
 async fn function_error(kind: String, body: Incoming) -> Invoked {
     let bytes = body
         .collect()
         .await
-        .map(|body| body.to_bytes())
+        .map(Collected::to_bytes)
         .unwrap_or_default();
     let told: Value = serde_json::from_slice(&bytes).unwrap_or_default();
     Invoked::Error {

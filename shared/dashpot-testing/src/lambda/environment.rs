@@ -2,6 +2,7 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
@@ -21,6 +22,7 @@ pub(super) struct Environment {
     child: Child,
     pid: Pid,
     exited: watch::Receiver<bool>,
+    running: Running,
     pub(super) api: RuntimeApi,
     memory: u64,
     started: Instant,
@@ -42,6 +44,7 @@ impl Environment {
         name: &str,
         settings: &Settings,
         output: Option<&(Output, Output)>,
+        running: &Running,
     ) -> io::Result<Self> {
         let api = RuntimeApi::start().await?;
         let folder = binary.parent().unwrap_or(Path::new("/"));
@@ -64,10 +67,12 @@ impl Environment {
         if settings.freezes {
             api.freeze(pid);
         }
+        running.set(Some(pid));
         Ok(Self {
             exited: watch_exit(pid),
             child,
             pid,
+            running: running.clone(),
             api,
             memory: u64::from(settings.memory) * 1024 * 1024,
             started,
@@ -86,14 +91,12 @@ impl Environment {
                 .await
                 .map_or(Progress::InitFailed, |progress| *progress)
         };
-        match self.within(patience, waiting).await? {
-            Progress::InitFailed => Err(Stop::InitFailed),
-            _ => {
-                self.initialised_after
-                    .get_or_insert_with(|| self.started.elapsed());
-                Ok(())
-            }
+        if self.within(patience, waiting).await? == Progress::InitFailed {
+            return Err(Stop::InitFailed);
         }
+        self.initialised_after
+            .get_or_insert_with(|| self.started.elapsed());
+        Ok(())
     }
 
     /// Waits for something that the process does; it must be done in time, and with the memory that there is.
@@ -137,6 +140,7 @@ impl Environment {
     /// Ends the process, if it has not ended by itself, and says how it ended.
     pub(super) fn kill(&mut self) -> ExitStatus {
         // Until it is waited for, here and nowhere else, its id cannot be another's.
+        self.running.set(None);
         if let Ok(Some(status)) = self.child.try_wait() {
             return status;
         }
@@ -148,6 +152,25 @@ impl Environment {
 impl Drop for Environment {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// The process that runs now, for whoever kills it from outside. Clones are the same.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Running(Arc<Mutex<Option<Pid>>>);
+
+impl Running {
+    fn set(&self, process: Option<Pid>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = process;
+    }
+
+    pub(super) fn kill(&self) {
+        // Locked meanwhile, so that its id is not another's yet.
+        let process = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(process) = *process {
+            // One that has just ended by itself needs no end.
+            let _ = kill_process_group(process, Signal::KILL);
+        }
     }
 }
 

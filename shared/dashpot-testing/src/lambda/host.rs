@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::api::Event;
-use super::environment::{Environment, Stop};
+use super::environment::{Environment, Running, Stop};
 use super::output::Output;
 use super::settings::{REGION, Settings};
 use super::usage::Usage;
@@ -58,6 +58,7 @@ pub struct LambdaHost {
     name: String,
     settings: Settings,
     output: Option<(Output, Output)>,
+    running: Running,
     current: Mutex<Current>,
 }
 
@@ -113,6 +114,7 @@ impl LambdaHost {
             binary,
             settings,
             output,
+            running: Running::default(),
             current: Mutex::default(),
         };
         {
@@ -149,7 +151,7 @@ impl LambdaHost {
                     message: "the Runtime API ended".into(),
                 })
             }
-            Err(stop) => stopped(stop, &environment),
+            Err(stop) => stopped(&stop, &environment),
         }
     }
 
@@ -176,7 +178,7 @@ impl LambdaHost {
         let patience = deadline.saturating_duration_since(Instant::now());
         match environment.ready(patience).await {
             Ok(()) => Ok(environment),
-            Err(stop) => Err(stopped(stop, &environment)),
+            Err(stop) => Err(stopped(&stop, &environment)),
         }
     }
 
@@ -186,6 +188,7 @@ impl LambdaHost {
             &self.name,
             &self.settings,
             self.output.as_ref(),
+            &self.running,
         )
         .await
     }
@@ -226,6 +229,13 @@ impl LambdaHost {
         taken.unwrap_or_else(|| Ok(Vec::new()))
     }
 
+    /// Ends the process that is there in the middle of whatever it does, as a crash would, from anywhere and without
+    /// waiting for an invocation: a function to call.
+    pub fn killer(&self) -> impl Fn() + Send + Sync + 'static {
+        let running = self.running.clone();
+        move || running.kill()
+    }
+
     /// The id of the process that is there, if one is.
     pub async fn process(&self) -> Option<u32> {
         let current = self.current.lock().await;
@@ -249,9 +259,9 @@ impl LambdaHost {
     }
 }
 
-fn stopped(stop: Stop, environment: &Environment) -> Invoked {
+fn stopped(stop: &Stop, environment: &Environment) -> Invoked {
     match stop {
-        Stop::Exited(status) => Invoked::Exited { status },
+        Stop::Exited(status) => Invoked::Exited { status: *status },
         Stop::TimedOut => Invoked::TimedOut,
         Stop::InitFailed => environment.api.init_error().unwrap_or(Invoked::Error {
             kind: "Runtime.InitError".into(),

@@ -90,7 +90,19 @@ impl Settings {
             ("_HANDLER", name),
         ];
         let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-        let mut variables: Vec<_> = lambda.into_iter().map(owned).collect();
+        let given = |name: &str| self.env.iter().any(|(given, _)| given == name);
+        // Keys of the function's own replace all of ours: a token goes with its key.
+        let is_key = |name: &str| {
+            matches!(
+                name,
+                "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" | "AWS_SESSION_TOKEN"
+            )
+        };
+        let mut variables: Vec<_> = lambda
+            .into_iter()
+            .filter(|(name, _)| !(is_key(name) && given("AWS_ACCESS_KEY_ID")))
+            .map(owned)
+            .collect();
         variables.extend(self.env.iter().cloned());
         variables
     }

@@ -149,6 +149,12 @@ impl Stack {
         self.emulator.endpoint()
     }
 
+    /// What a process needs in its environment to take the emulator for AWS.
+    #[must_use]
+    pub fn environment(&self) -> Vec<(String, String)> {
+        emulator::environment(self.endpoint()).collect()
+    }
+
     /// Where orders are taken, without a slash at the end.
     #[must_use]
     pub fn api_url(&self) -> &str {
