@@ -11,3 +11,21 @@ pub mod handler;
 pub mod letter;
 pub mod mailer;
 pub mod ses;
+
+use dashpot::{Claiming, Consumer, Envelope, OnUnknown, Queue, Recovery, Store};
+
+use crate::handler::{Email, Incoming};
+use crate::mailer::Mailer;
+
+/// The consumer, over its table, its queue and whoever carries the letters.
+pub fn consumer<S: Store, Q: Queue, M: Mailer>(
+    store: S,
+    queue: Q,
+    mailer: M,
+    recovery: Recovery,
+) -> Consumer<Email<M>, Envelope<Incoming>, Q, Claiming<S>> {
+    Consumer::<_, Envelope<Incoming>>::new("email", Email::new(mailer))
+        .recovery(recovery)
+        .recovering(queue)
+        .claiming(store, OnUnknown::Handle)
+}

@@ -12,3 +12,21 @@
 pub mod call;
 pub mod handler;
 pub mod payment;
+
+use dashpot::{Claiming, Consumer, Envelope, OnUnknown, Queue, Recovery, Store};
+use payment_gateway::Gateway;
+
+use crate::handler::{Incoming, Payments};
+
+/// The consumer, over its table, its queue and the way to the provider.
+pub fn consumer<S: Store, Q: Queue, G: Gateway>(
+    store: S,
+    queue: Q,
+    gateway: G,
+    recovery: Recovery,
+) -> Consumer<Payments<G>, Envelope<Incoming>, Q, Claiming<S>> {
+    Consumer::<_, Envelope<Incoming>>::new("payments", Payments::new(gateway))
+        .recovery(recovery)
+        .recovering(queue)
+        .claiming(store, OnUnknown::Handle)
+}

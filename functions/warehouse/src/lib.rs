@@ -5,3 +5,19 @@
 
 pub mod handler;
 pub mod pick_list;
+
+use dashpot::{Atomic, Consumer, Envelope, Queue, Recovery, Store};
+
+use crate::handler::{Incoming, Warehouse};
+
+/// The consumer, over its table and its queue.
+pub fn consumer<S: Store, Q: Queue>(
+    store: S,
+    queue: Q,
+    recovery: Recovery,
+) -> Consumer<Warehouse, Envelope<Incoming>, Q, Atomic<S>> {
+    Consumer::<_, Envelope<Incoming>>::new("warehouse", Warehouse)
+        .recovery(recovery)
+        .recovering(queue)
+        .atomic(store)
+}

@@ -1,7 +1,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use dashpot::{BatchResponse, Consumer, Envelope, Invocation, OnUnknown};
+use dashpot::{BatchResponse, Invocation, Recovery};
 use dashpot_testing::{MemoryStore, RecordingQueue};
 
 use crate::doubles::{Letterbox, Obliging};
@@ -58,12 +58,9 @@ macro_rules! consume {
 
 #[tokio::test]
 async fn inventory_answers_for_each_order_once() {
-    use inventory::handler::{Incoming, Inventory};
     let (queue, store) = (RecordingQueue::new(), Arc::new(MemoryStore::new()));
-    let consumer = Consumer::<_, Envelope<Incoming>>::new("inventory", Inventory)
-        .recovering(&queue)
-        .atomic(Arc::clone(&store))
-        .log_to(|_| ());
+    let consumer =
+        inventory::consumer(Arc::clone(&store), &queue, Recovery::default()).log_to(|_| ());
     let good = owned(["stock.rejected"]);
     let mixed = owned(["stock.rejected", "stock.rejected"]);
     samples_of(
@@ -79,12 +76,9 @@ async fn inventory_answers_for_each_order_once() {
 
 #[tokio::test]
 async fn warehouse_makes_one_pick_list_for_each_order() {
-    use warehouse::handler::{Incoming, Warehouse};
     let (queue, store) = (RecordingQueue::new(), Arc::new(MemoryStore::new()));
-    let consumer = Consumer::<_, Envelope<Incoming>>::new("warehouse", Warehouse)
-        .recovering(&queue)
-        .atomic(Arc::clone(&store))
-        .log_to(|_| ());
+    let consumer =
+        warehouse::consumer(Arc::clone(&store), &queue, Recovery::default()).log_to(|_| ());
     let good = owned(["pick_list.created"]);
     let mixed = owned(["order.cancelled", "pick_list.created", "pick_list.created"]);
     samples_of(
@@ -100,11 +94,8 @@ async fn warehouse_makes_one_pick_list_for_each_order() {
 
 #[tokio::test]
 async fn payments_captures_and_voids_each_hold_once() {
-    use payments::handler::{Incoming, Payments};
     let (queue, store) = (RecordingQueue::new(), Arc::new(MemoryStore::new()));
-    let consumer = Consumer::<_, Envelope<Incoming>>::new("payments", Payments::new(Obliging))
-        .recovering(&queue)
-        .claiming(Arc::clone(&store), OnUnknown::Handle)
+    let consumer = payments::consumer(Arc::clone(&store), &queue, Obliging, Recovery::default())
         .log_to(|_| ());
     let good = owned(["payment.captured"]);
     let mixed = owned(["payment.captured", "payment.captured", "payment.voided"]);
@@ -121,13 +112,10 @@ async fn payments_captures_and_voids_each_hold_once() {
 
 #[tokio::test]
 async fn email_sends_one_letter_for_each_order_and_occasion() {
-    use email::handler::{Email, Incoming};
     let (queue, store) = (RecordingQueue::new(), Arc::new(MemoryStore::new()));
     let letterbox = Letterbox::default();
-    let consumer = Consumer::<_, Envelope<Incoming>>::new("email", Email::new(&letterbox))
-        .recovering(&queue)
-        .claiming(Arc::clone(&store), OnUnknown::Handle)
-        .log_to(|_| ());
+    let consumer =
+        email::consumer(Arc::clone(&store), &queue, &letterbox, Recovery::default()).log_to(|_| ());
     samples_of(
         "email",
         consume!(consumer),
@@ -141,24 +129,18 @@ async fn email_sends_one_letter_for_each_order_and_occasion() {
 
 #[tokio::test]
 async fn journal_keeps_every_event_once_known_or_not() {
-    use journal::handler::{Anything, Journal};
     let (queue, store) = (RecordingQueue::new(), Arc::new(MemoryStore::new()));
-    let consumer = Consumer::<_, Anything>::new("journal", Journal)
-        .recovering(&queue)
-        .atomic(Arc::clone(&store))
-        .log_to(|_| ());
+    let consumer =
+        journal::consumer(Arc::clone(&store), &queue, Recovery::default()).log_to(|_| ());
     let kept = || store.rows("order#").len();
     samples_of("journal", consume!(consumer), &queue, kept, 1, 4).await;
 }
 
 #[tokio::test]
 async fn analytics_counts_every_event_once_known_or_not() {
-    use analytics::handler::{Analytics, Anything};
     let (queue, store) = (RecordingQueue::new(), Arc::new(MemoryStore::new()));
-    let consumer = Consumer::<_, Anything>::new("analytics", Analytics)
-        .recovering(&queue)
-        .atomic(Arc::clone(&store))
-        .log_to(|_| ());
+    let consumer =
+        analytics::consumer(Arc::clone(&store), &queue, Recovery::default()).log_to(|_| ());
     let counted = || store.rows("seen#").len();
     samples_of("analytics", consume!(consumer), &queue, counted, 1, 4).await;
 }

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::document::{CONSUMERS, STAGES, Template};
+use system_tests::template::{CONSUMERS, STAGES, Template};
 
 const DAY: u64 = 24 * 60 * 60;
 

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use dashpot_envelope::EventSet;
 use shop_events::ShopEvent;
 
-use crate::document::{CONSUMERS, Template, list};
+use system_tests::template::{CONSUMERS, Template, list};
 
 /// What only those take who take everything.
 const FOR_THE_RECORD_ONLY: [&str; 2] = ["payment.captured", "payment.voided"];

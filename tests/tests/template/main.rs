@@ -5,12 +5,10 @@
 //! - [`permissions`]: what each function may do, and nothing else
 //! - [`naming`]: one name for folder, binary, queue and logical id; what the code reads of its environment
 //! - [`watching`]: alarms and the dashboard
-//! - [`document`]: the template as one stage sees it
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod delivery;
-mod document;
 mod events;
 mod naming;
 mod permissions;

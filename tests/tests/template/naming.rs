@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use crate::document::{CONSUMERS, SERVICES, Template, list, project_root, text};
+use system_tests::template::{CONSUMERS, SERVICES, Template, list, project_root, text};
 
 #[test]
 fn every_service_has_a_folder_a_binary_and_a_function_of_its_name() {

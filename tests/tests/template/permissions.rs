@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::document::{CONSUMERS, SERVICES, STAGES, Template, list, text};
+use system_tests::template::{CONSUMERS, SERVICES, STAGES, Template, list, text};
 
 const SECRET: &str = "secretsmanager:GetSecretValue on arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${PaymentKeySecret}-??????";
 const IDENTITIES: &str =

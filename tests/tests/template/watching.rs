@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::document::{CONSUMERS, Template, text};
+use system_tests::template::{CONSUMERS, Template, text};
 
 /// `namespace metric of dimension value`, for every alarm that goes off at more than its threshold.
 fn alarms() -> BTreeSet<String> {
@@ -67,7 +67,8 @@ fn an_alarm_tells_a_topic_only_where_one_is_given() {
     for (id, alarm) in Template::at("prod").all("AWS::CloudWatch::Alarm") {
         assert_eq!(alarm["AlarmActions"], Value::Null, "{id}");
     }
-    let raw = dashpot_cli::template::load(&crate::document::project_root().join("template.yaml"));
+    let raw =
+        dashpot_cli::template::load(&system_tests::template::project_root().join("template.yaml"));
     let raw = raw.unwrap();
     let alarms = raw["Resources"]
         .as_object()

@@ -2,16 +2,23 @@
 //! reference to a resource as plain text: `InventoryQueue` for `!Ref InventoryQueue`, `InventoryQueue.Arn` for
 //! `!GetAtt InventoryQueue.Arn`.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "a test fails by panicking"
+)]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
-pub(crate) const STAGES: [&str; 3] = ["laptop", "dev", "prod"];
+/// The rows of its table of stages.
+pub const STAGES: [&str; 3] = ["laptop", "dev", "prod"];
 
 /// Those that take events from a queue of their own.
-pub(crate) const CONSUMERS: [&str; 6] = [
+pub const CONSUMERS: [&str; 6] = [
     "Inventory",
     "Payments",
     "Warehouse",
@@ -21,7 +28,7 @@ pub(crate) const CONSUMERS: [&str; 6] = [
 ];
 
 /// All of them.
-pub(crate) const SERVICES: [&str; 10] = [
+pub const SERVICES: [&str; 10] = [
     "Checkout",
     "Sweeper",
     "Relay",
@@ -34,23 +41,31 @@ pub(crate) const SERVICES: [&str; 10] = [
     "Orders",
 ];
 
-pub(crate) fn project_root() -> PathBuf {
+/// Where the template lies.
+#[must_use]
+pub fn project_root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .unwrap()
         .to_owned()
 }
 
-pub(crate) struct Template {
-    pub(crate) resources: Map<String, Value>,
-    pub(crate) parameters: BTreeMap<String, Value>,
-    pub(crate) stage: Value,
+/// The template at one stage.
+#[derive(Debug)]
+pub struct Template {
+    /// By logical id, each with type and properties.
+    pub resources: Map<String, Value>,
+    /// At their defaults.
+    pub parameters: BTreeMap<String, Value>,
+    /// The stage's row of the table.
+    pub stage: Value,
     function_defaults: Value,
 }
 
 impl Template {
     /// The template as `stage` sees it; read once.
-    pub(crate) fn at(stage: &str) -> &'static Self {
+    #[must_use]
+    pub fn at(stage: &str) -> &'static Self {
         static READ: LazyLock<BTreeMap<&str, Template>> =
             LazyLock::new(|| STAGES.map(|stage| (stage, Template::read(stage))).into());
         &READ[stage]
@@ -83,7 +98,7 @@ impl Template {
     }
 
     /// The logical id and the properties of all resources of a type.
-    pub(crate) fn all<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = (&'a str, &'a Value)> {
+    pub fn all<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = (&'a str, &'a Value)> {
         self.resources
             .iter()
             .filter(move |(_, resource)| resource["Type"] == kind)
@@ -91,7 +106,8 @@ impl Template {
     }
 
     /// A resource's properties.
-    pub(crate) fn properties(&self, id: &str) -> &Value {
+    #[must_use]
+    pub fn properties(&self, id: &str) -> &Value {
         let resource = self
             .resources
             .get(id)
@@ -100,7 +116,8 @@ impl Template {
     }
 
     /// A property of a function, its own or the one that all share.
-    pub(crate) fn of_function(&self, service: &str, property: &str) -> &Value {
+    #[must_use]
+    pub fn of_function(&self, service: &str, property: &str) -> &Value {
         let own = &self.properties(&format!("{service}Function"))[property];
         if own.is_null() {
             &self.function_defaults[property]
@@ -110,7 +127,7 @@ impl Template {
     }
 
     /// The event sources of a type: the function's logical id, the source's properties.
-    pub(crate) fn event_sources<'a>(
+    pub fn event_sources<'a>(
         &'a self,
         kind: &'a str,
     ) -> impl Iterator<Item = (&'a str, &'a Value)> {
@@ -126,7 +143,9 @@ impl Template {
             .map(|(id, event)| (id, &event["Properties"]))
     }
 
-    pub(crate) fn seconds(&self, parameter: &str) -> f64 {
+    /// A parameter that is a number.
+    #[must_use]
+    pub fn seconds(&self, parameter: &str) -> f64 {
         self.parameters[parameter].as_f64().unwrap()
     }
 }
@@ -203,14 +222,16 @@ impl Resolver<'_> {
 }
 
 /// A value that is text, or a panic that shows it.
-pub(crate) fn text(value: &Value) -> &str {
+#[must_use]
+pub fn text(value: &Value) -> &str {
     value
         .as_str()
         .unwrap_or_else(|| panic!("{value} is not text"))
 }
 
 /// The items of a list, or the one item that stands without one.
-pub(crate) fn list(value: &Value) -> Vec<&str> {
+#[must_use]
+pub fn list(value: &Value) -> Vec<&str> {
     match value {
         Value::Array(items) => items.iter().map(text).collect(),
         one => vec![text(one)],
