@@ -2,7 +2,7 @@
 
 use checkout::handler::{Checkout, Reply, Request};
 use dashpot::{Key, Row, Value};
-use dashpot_testing::MemoryStore;
+use dashpot_testing::{Index, MemoryStore};
 use serde_json::json;
 
 use super::*;
@@ -13,7 +13,6 @@ const BOUND: Duration = Duration::from_mins(15);
 /// After the bound, when an attempt is due.
 const DUE: u64 = NOW + 901_000;
 
-#[derive(Default)]
 struct Shop {
     store: MemoryStore,
     provider: FakeProvider,
@@ -21,7 +20,10 @@ struct Shop {
 
 impl Shop {
     async fn open() -> Self {
-        let shop = Self::default();
+        let shop = Self {
+            store: MemoryStore::with_indexes([Index::by_number(INDEX, INDEX, "due")]),
+            provider: FakeProvider::default(),
+        };
         let row = Row::new(Key::new("product#chair"));
         let row = row.set("price", 4999_i64).set("currency", "EUR");
         shop.store.commit(&[Write::put(row)]).await.unwrap();

@@ -1,0 +1,11 @@
+//! AWS's rules as the kit keeps them, one test a rule.
+//! - [`queue`] and [`fifo`]: SQS queues
+//! - [`batches`] and [`answers`]: the event source mapping of a queue
+//! - [`stream`]: the event source mapping of a stream
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod answers;
+mod batches;
+mod fifo;
+mod queue;
+mod stream;
