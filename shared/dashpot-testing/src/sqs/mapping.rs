@@ -79,7 +79,9 @@ impl Default for SqsMapping {
 
 /// Which of the mapping's own deletions fail after an answer; none by default.
 #[derive(Clone, Default)]
-pub struct DeleteFails(Option<Arc<dyn Fn(&Received) -> bool + Send + Sync>>);
+pub struct DeleteFails(Option<Arc<Decide>>);
+
+type Decide = dyn Fn(&Received) -> bool + Send + Sync;
 
 impl DeleteFails {
     /// Those for which this is true.
@@ -343,13 +345,11 @@ fn receive(queue: &SimQueue, batch_size: usize) -> Vec<Received> {
 
 /// What was received; when the queue has too much in flight, a pause and nothing.
 async fn some(received: Result<Vec<Received>, SqsError>) -> Vec<Received> {
-    match received {
-        Ok(received) => received,
-        Err(_) => {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            Vec::new()
-        }
-    }
+    let Ok(received) = received else {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        return Vec::new();
+    };
+    received
 }
 
 /// How many whole minutes have passed.

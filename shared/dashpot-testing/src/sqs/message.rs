@@ -97,7 +97,7 @@ impl Outgoing {
         self.body.len() + attributes
     }
 
-    /// What SendMessage refuses.
+    /// What `SendMessage` refuses.
     pub(super) fn check(&self, fifo: bool) -> Result<(), SqsError> {
         let invalid = |what: String| Err(SqsError::InvalidParameterValue(what));
         if self.body.is_empty() {

@@ -277,8 +277,8 @@ impl SimQueue {
         shown
     }
 
-    /// Moves everything to another queue, as StartMessageMoveTask does: each message gets a new id, and its receives
-    /// are counted anew. How many.
+    /// Moves everything to another queue, as `StartMessageMoveTask` does: each message gets a new id, and its
+    /// receives are counted anew. How many.
     ///
     /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html>
     pub fn move_all_to(&self, target: &Self) -> usize {
@@ -429,5 +429,8 @@ impl fmt::Debug for SimQueue {
 
 fn md5(text: &str) -> String {
     let digest = Md5::digest(text);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    let number = digest
+        .iter()
+        .fold(0, |number, byte| number << 8 | u128::from(*byte));
+    format!("{number:032x}")
 }

@@ -61,7 +61,7 @@ impl QueueSettings {
         }
     }
 
-    /// What CreateQueue refuses.
+    /// What `CreateQueue` refuses.
     pub(super) fn check(&self) -> Result<(), SqsError> {
         let invalid = |what: &str| Err(SqsError::InvalidAttributeValue(what.to_owned()));
         let stem = self.name.strip_suffix(".fifo");

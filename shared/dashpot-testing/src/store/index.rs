@@ -22,6 +22,7 @@ pub struct Index {
 
 impl Index {
     /// An index whose sort key is a text.
+    #[must_use]
     pub fn by_text(name: &str, partition: &str, sort: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -32,6 +33,7 @@ impl Index {
     }
 
     /// An index whose sort key is a number.
+    #[must_use]
     pub fn by_number(name: &str, partition: &str, sort: &str) -> Self {
         Self {
             sort_is_number: true,

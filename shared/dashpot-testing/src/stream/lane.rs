@@ -161,7 +161,7 @@ impl<'a, F: Function, M: Fn() -> F> Lane<'a, F, M> {
 
     /// Gives up what has become too old, for the mapping or for the stream.
     fn give_up_the_old(&self, chunk: &mut Chunk) {
-        chunk.records.retain(|record| self.stream.holds(record));
+        chunk.records.retain(|record| record.is_held());
         let Some(most) = self.mapping.maximum_age else {
             return;
         };

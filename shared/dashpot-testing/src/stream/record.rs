@@ -1,11 +1,17 @@
 //! A record of a stream, and its JSON.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use dashpot::{Item, Key, Value};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use tokio::time::Instant;
+
+/// How long a stream keeps a record: a day.
+///
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html>
+const RETENTION: Duration = Duration::from_hours(24);
 
 /// What was done to a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -107,6 +113,11 @@ impl StreamRecord {
     #[must_use]
     pub fn identifier(&self) -> String {
         identifier(self.sequence_number)
+    }
+
+    /// Whether the stream still holds it.
+    pub(super) fn is_held(&self) -> bool {
+        self.at.elapsed() < RETENTION
     }
 
     /// The record in an event of the stream with that ARN.

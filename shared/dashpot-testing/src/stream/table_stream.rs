@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use dashpot::Clock;
 use tokio::sync::Notify;
@@ -11,11 +10,6 @@ use tokio::time::Instant;
 
 use super::record::{EventName, StreamRecord};
 use crate::store::Changed;
-
-/// How long a stream keeps a record: a day.
-///
-/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html>
-const RETENTION: Duration = Duration::from_hours(24);
 
 /// The stream of a [`MemoryStore`](crate::MemoryStore), and how far its mapping is: a record is held until the mapping
 /// has passed it, or for a day.
@@ -185,16 +179,11 @@ impl TableStream {
         self.arrived.notified()
     }
 
-    /// Whether the stream still holds a record.
-    pub(super) fn holds(&self, record: &StreamRecord) -> bool {
-        record.at.elapsed() < RETENTION
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let State { lanes, lost, .. } = &mut *state;
         for lane in lanes {
-            while let Some(old) = lane.pop_front_if(|record| record.at.elapsed() >= RETENTION) {
+            while let Some(old) = lane.pop_front_if(|record| !record.is_held()) {
                 lost.push(old);
             }
         }

@@ -45,7 +45,7 @@ async fn drain(
     let (seen, start) = (Seen::default(), Instant::now());
     tokio::select! {
         refused = mapping.run(queue, || witness(&seen, start, takes)) => panic!("{refused:?}"),
-        () = queue.until(|queue| queue.is_empty()) => {}
+        () = queue.until(SimQueue::is_empty) => {}
     }
     Arc::into_inner(seen).unwrap().into_inner().unwrap()
 }
@@ -89,7 +89,7 @@ async fn a_window_waits_since_the_first_message_for_a_full_batch() {
     tokio::select! {
         refused = mapping.run(&queue, || witness(&seen, start, Duration::ZERO)) => panic!("{refused:?}"),
         () = sending => {}
-        () = async { sleep(SECOND * 6).await; queue.until(|queue| queue.is_empty()).await } => {}
+        () = async { sleep(SECOND * 6).await; queue.until(SimQueue::is_empty).await } => {}
     }
     let seen = seen.lock().unwrap();
     let batches: Vec<_> = seen
@@ -329,6 +329,6 @@ async fn a_mapping_can_run_as_a_task_of_its_own() {
             .run(&polled, || function(|_, _| async { Ok("null".to_owned()) }))
             .await
     });
-    queue.until(|queue| queue.is_empty()).await;
+    queue.until(SimQueue::is_empty).await;
     running.abort();
 }

@@ -105,7 +105,7 @@ async fn visibility_is_changed_from_now_and_ends_twelve_hours_after_the_receive(
             .is_err_and(|error| invalid(&error))
     );
     queue
-        .change_visibility(&receipt, hours - SECOND * 39)
+        .change_visibility(&receipt, SECOND * (43_200 - 39))
         .unwrap();
     queue.change_visibility(&receipt, Duration::ZERO).unwrap();
     assert_eq!(
@@ -157,7 +157,7 @@ async fn a_moved_message_is_as_old_as_it_was_and_the_dead_letter_queues_retentio
     queue.receive(1).unwrap();
     advance(SECOND * 30).await;
     queue.receive(1).unwrap();
-    advance(Duration::from_hours(24 * 2) - SECOND * 31).await;
+    advance(SECOND * (2 * 86_400 - 31)).await;
     assert_eq!(dead_letters.len(), 1);
     advance(SECOND).await;
     assert!(dead_letters.is_empty());
@@ -168,7 +168,7 @@ async fn a_moved_message_is_as_old_as_it_was_and_the_dead_letter_queues_retentio
 async fn a_message_is_lost_at_the_end_of_the_retention_time_even_in_flight() {
     let queue = standard();
     queue.send(Outgoing::new("a")).unwrap();
-    advance(Duration::from_hours(4 * 24) - SECOND).await;
+    advance(SECOND * (4 * 86_400 - 1)).await;
     let receipt = queue.receive(1).unwrap().remove(0).receipt;
     advance(SECOND).await;
     assert!(queue.is_empty());
