@@ -90,7 +90,7 @@ pub async fn run(
                 if place.depth().await? == 0 {
                     return Ok(());
                 }
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                tokio::time::sleep(Duration::from_millis(200)).await;
                 continue;
             };
             let mut latest = latest.lock().map_err(|_| anyhow::anyhow!("a panic"))?;

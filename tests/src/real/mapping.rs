@@ -17,6 +17,8 @@ pub struct Delivered {
     pub receives: Vec<(String, u32)>,
     /// How the invocation ended.
     pub invoked: Invoked,
+    /// How many of the messages were deleted.
+    pub done: usize,
 }
 
 /// One batch: receive, invoke, delete what [is positively done]. None when nothing is there to receive.
@@ -45,9 +47,10 @@ pub async fn deliver(place: &Place, host: &LambdaHost) -> Result<Option<Delivere
         });
         let entries = entries.collect::<Result<_, _>>()?;
         let deleting = place.sqs.delete_message_batch().queue_url(&place.queue);
-        // A receipt that the function has used up itself fails by itself.
+        // What the function has deleted itself is deleted.
         deleting.set_entries(Some(entries)).send().await?;
     }
+    let done = done.len();
     let receives = messages.iter().map(|message| {
         let body = message.body().unwrap_or_default().to_owned();
         (body, attempt(message))
@@ -55,6 +58,7 @@ pub async fn deliver(place: &Place, host: &LambdaHost) -> Result<Option<Delivere
     Ok(Some(Delivered {
         receives: receives.collect(),
         invoked,
+        done,
     }))
 }
 

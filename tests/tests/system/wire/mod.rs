@@ -23,7 +23,7 @@ use run::{Run, Story};
 /// Longer than the function may take.
 const SLOW: Duration = Duration::from_secs(3);
 /// How many runs there are at a time: most of the time each of them waits.
-const AT_ONCE: usize = 24;
+const AT_ONCE: usize = 16;
 
 /// Which attempts at a call go wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,8 +114,9 @@ fn of(calls: usize) -> Vec<Point> {
     for call in 0..calls {
         for fault in Fault::each(SLOW) {
             for attempts in [Attempts::First, Attempts::All] {
-                // After the first one there is no process that could try again.
-                if !(fault.kills() && attempts == Attempts::All) {
+                // Dead or out of time after the first one, a function tries no second time.
+                let is_last = fault.kills() || matches!(fault, Fault::Delay(_) | Fault::Late(_));
+                if attempts == Attempts::First || !is_last {
                     points.push(Point {
                         call,
                         fault,

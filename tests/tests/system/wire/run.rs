@@ -75,11 +75,14 @@ impl Run<'_> {
                 start.elapsed() < PATIENCE,
                 "it is not settled after {PATIENCE:?}"
             );
-            match deliver(place, host).await? {
-                Some(delivered) => story.note(&delivered.invoked),
-                None if place.depth().await? == 0 => return Ok(()),
-                None => tokio::time::sleep(Duration::from_millis(100)).await,
+            if let Some(delivered) = deliver(place, host).await? {
+                story.note(&delivered.invoked);
+                if delivered.done == delivered.receives.len() {
+                    return Ok(());
+                }
             }
+            // It comes back after a second, or two.
+            tokio::time::sleep(Duration::from_millis(300)).await;
         }
     }
 
@@ -135,16 +138,16 @@ impl Story {
         format!("{} in {deliveries}", attempts.join("+"))
     }
 
-    /// How often a call acted and nobody got to know, or a process ended before it could say so: an effect outside may
-    /// have happened once more for each.
-    pub(super) fn unknown(&self) -> usize {
+    /// How often more than once an effect may have happened that has no proof of its own: once for each answer that was
+    /// lost, and once for each delivery after the first.
+    pub(super) fn repeats(&self) -> usize {
         let lost = |seen: &&Seen| {
             matches!(
                 seen.fault,
                 Some(Fault::LoseAnswer | Fault::Delay(_) | Fault::Late(_))
             ) || seen.outcome == Outcome::Pending
         };
-        self.seen.iter().filter(lost).count() + self.deaths
+        self.seen.iter().filter(lost).count() + self.deliveries - 1
     }
 }
 
