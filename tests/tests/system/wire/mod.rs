@@ -23,7 +23,7 @@ use run::{Run, Story};
 /// Longer than the function may take.
 const SLOW: Duration = Duration::from_secs(3);
 /// How many runs there are at a time: most of the time each of them waits.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 10;
 
 /// Which attempts at a call go wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
