@@ -2,6 +2,8 @@
 
 use aws_config::SdkConfig;
 use aws_sdk_sesv2::Client;
+use aws_sdk_sesv2::config::Builder;
+use aws_sdk_sesv2::config::retry::RetryConfig;
 use aws_sdk_sesv2::error::SdkError;
 use aws_sdk_sesv2::operation::send_email::SendEmailError;
 use aws_sdk_sesv2::types::error::MessageRejected;
@@ -24,8 +26,11 @@ impl Ses {
     /// # Errors
     /// [`ConfigError`] when the variable is not set.
     pub fn from_env(config: &SdkConfig) -> Result<Self, ConfigError> {
+        // SES takes no key for a letter, so a repeat after a lost answer is another letter. Whether to send again is
+        // for the claim to say, not for the client.
+        let once = Builder::from(config).retry_config(RetryConfig::disabled());
         Ok(Self {
-            client: Client::new(config),
+            client: Client::from_conf(once.build()),
             sender: dashpot::variable("SENDER_ADDRESS")?,
         })
     }

@@ -203,6 +203,7 @@ impl Case {
                 );
             }
             Self::Written => {
+                ensure!(!story.is_repeated("ses"), "the client sent a letter again");
                 let letters = world.letters(order).await?.len();
                 ensure!(
                     (1..=1 + story.repeats()).contains(&letters),

@@ -125,6 +125,13 @@ impl Story {
         seen.map_or("", |seen| seen.call.operation.as_str())
     }
 
+    /// Whether a client, unasked, made a call to this service again.
+    pub(super) fn is_repeated(&self, service: &str) -> bool {
+        let repeat =
+            |seen: &Seen| seen.call.attempt > 1 && seen.call.operation.starts_with(service);
+        self.seen.iter().any(repeat)
+    }
+
     /// Whether anything went wrong that was to.
     pub(super) fn was_hit(&self) -> bool {
         self.seen.iter().any(|seen| seen.fault.is_some())
