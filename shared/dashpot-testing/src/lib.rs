@@ -7,10 +7,13 @@
 //! - [`SimQueue`] and [`SqsMapping`]: a queue and its event source mapping, by SQS's and Lambda's documented rules
 //! - [`StreamMapping`]: the event source mapping of a table's stream
 //! - [`Function`]: what a mapping invokes
+//! - [`LambdaHost`]: Lambda itself, around a real binary
+//! - [`proxy`]: faults on the wire, between that and what it calls
 //! - [`fault`]: what goes wrong with an outgoing call
 //! - [`RecordingQueue`], [`sqs_event`]: one batch, without a queue
 //!
-//! The clock of all of it is tokio's: under `start_paused` days pass in milliseconds.
+//! The clock of all of it is tokio's, so under `start_paused` days pass in milliseconds; only real binaries, and the
+//! wire that they speak on, have real time.
 
 mod event;
 pub mod fault;
@@ -26,7 +29,7 @@ mod stream;
 pub use event::{Delivery, sqs_event};
 pub use function::{FromClosure, Function, FunctionError, LARGEST_PAYLOAD, function, invoke};
 #[cfg(unix)]
-pub use lambda::{Invoked, LARGEST_EVENT, LambdaHost, Settings, Usage};
+pub use lambda::{Invoked, LambdaHost, Settings, Usage};
 pub use queue::{Parked, RecordingQueue};
 pub use sqs::{
     DeleteFails, LARGEST_MESSAGE, MOST_ATTRIBUTES, MappingRefused, Message as SqsMessage, Outgoing,

@@ -6,7 +6,10 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use dashpot_testing::{Invoked, LARGEST_EVENT, LambdaHost, Settings};
+use dashpot_testing::{
+    Invoked, LARGEST_PAYLOAD, LambdaHost, Outgoing, QueueSettings, Settings, SimQueue, SqsMapping,
+    Verdict,
+};
 
 async fn start(settings: Settings) -> LambdaHost {
     let tests: PathBuf = std::env::current_exe().unwrap().parent().unwrap().into();
@@ -167,9 +170,9 @@ async fn an_answer_above_6_mb_is_refused_and_fails_the_invocation() {
 #[tokio::test]
 async fn an_event_above_6_mb_never_reaches_the_function() {
     let host = start(Settings::default().timeout(Duration::from_secs(30))).await;
-    let largest = "x".repeat(LARGEST_EVENT);
+    let largest = "x".repeat(LARGEST_PAYLOAD);
     assert_eq!(host.invoke(&format!("{largest}x")).await, Invoked::TooLarge);
-    assert_eq!(answer(&host, &largest).await.len(), LARGEST_EVENT);
+    assert_eq!(answer(&host, &largest).await.len(), LARGEST_PAYLOAD);
 }
 
 #[tokio::test]
@@ -243,4 +246,19 @@ async fn with_the_host_goes_the_process() {
     let process = host.process().await.unwrap();
     drop(host);
     assert!(!std::path::Path::new(&format!("/proc/{process}")).exists());
+}
+
+#[tokio::test]
+async fn a_mapping_invokes_a_real_process_as_any_function() {
+    let host = start(Settings::default().timeout(Duration::from_secs(3))).await;
+    let queue = SimQueue::new(QueueSettings::standard("real"));
+    queue.send(Outgoing::new("1")).unwrap();
+    let mapping = SqsMapping {
+        report_batch_item_failures: true,
+        ..SqsMapping::default()
+    };
+    // It answers with its event, which is an object without a word of failures.
+    let polled = mapping.poll_once(&queue, &host).await.unwrap().unwrap();
+    assert_eq!(polled.verdict, Verdict::Success);
+    assert!(queue.is_empty());
 }

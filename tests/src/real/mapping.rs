@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageAttributeValue};
-use dashpot_testing::{Invoked, LambdaHost};
-use serde::Deserialize;
+use dashpot_testing::{Invoked, LambdaHost, Verdict};
 use serde_json::{Value, json};
 
 use super::place::Place;
@@ -70,35 +69,15 @@ fn attempt(message: &Message) -> u32 {
         .unwrap_or_default()
 }
 
-/// The messages that an answer says are done: none of them, where it is not exactly what Lambda asks for.
+/// The messages that an answer says are done.
 fn done<'a>(answer: &str, messages: &'a [Message]) -> Vec<&'a Message> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Answer {
-        #[serde(default)]
-        batch_item_failures: Option<Vec<Failure>>,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Failure {
-        item_identifier: String,
-    }
-    // `null` is complete success too.
-    let Ok(answer) = serde_json::from_str::<Option<Answer>>(answer) else {
-        return Vec::new();
-    };
-    let failures = answer
-        .and_then(|answer| answer.batch_item_failures)
-        .unwrap_or_default();
-    let failed: BTreeSet<&str> = failures
-        .iter()
-        .map(|failure| failure.item_identifier.as_str())
-        .collect();
     let ids: BTreeSet<&str> = messages.iter().filter_map(Message::message_id).collect();
-    if !failed.is_subset(&ids) {
-        return Vec::new();
-    }
-    let is_done = |message: &&Message| message.message_id().is_some_and(|id| !failed.contains(id));
+    let back = match Verdict::of(answer, |id| ids.contains(id)) {
+        Verdict::Success => BTreeSet::new(),
+        Verdict::Partial(failed) => failed,
+        Verdict::Failure(_) => return Vec::new(),
+    };
+    let is_done = |message: &&Message| message.message_id().is_some_and(|id| !back.contains(id));
     messages.iter().filter(is_done).collect()
 }
 
@@ -137,35 +116,4 @@ fn attribute(value: &MessageAttributeValue) -> Value {
         "binaryListValues": [],
         "dataType": value.data_type,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_the_answer_leaves_out_is_done_and_nothing_where_it_is_not_understood() {
-        let messages: Vec<Message> = ["a", "b"]
-            .map(|id| Message::builder().message_id(id).build())
-            .into();
-        for (answer, expected) in [
-            ("null", 2),
-            ("{}", 2),
-            (r#"{"batchItemFailures":null}"#, 2),
-            (r#"{"batchItemFailures":[]}"#, 2),
-            (r#"{"batchItemFailures":[{"itemIdentifier":"a"}]}"#, 1),
-            (
-                r#"{"batchItemFailures":[{"itemIdentifier":"a"},{"itemIdentifier":"b"}]}"#,
-                0,
-            ),
-            (r#"{"batchItemFailures":[{"itemIdentifier":""}]}"#, 0),
-            (r#"{"batchItemFailures":[{"itemIdentifier":null}]}"#, 0),
-            (r#"{"batchItemFailures":[{"itemId":"a"}]}"#, 0),
-            (r#"{"batchItemFailures":[{"itemIdentifier":"c"}]}"#, 0),
-            ("done", 0),
-            ("", 0),
-        ] {
-            assert_eq!(done(answer, &messages).len(), expected, "{answer}");
-        }
-    }
 }

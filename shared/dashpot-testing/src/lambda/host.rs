@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use dashpot::Invocation;
 use hyper::body::Bytes;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -12,11 +13,7 @@ use super::environment::{Environment, Running, Stop};
 use super::output::Output;
 use super::settings::{REGION, Settings};
 use super::usage::Usage;
-
-/// The largest event, in bytes: the [6 MB] of a synchronous invocation.
-///
-/// [6 MB]: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-pub const LARGEST_EVENT: usize = 6 * 1024 * 1024;
+use crate::function::{Function, FunctionError, LARGEST_PAYLOAD};
 
 /// How long a process has to [ask for its first event].
 ///
@@ -130,7 +127,7 @@ impl LambdaHost {
 
     /// Invokes the function with an event.
     pub async fn invoke(&self, event: &str) -> Invoked {
-        if event.len() > LARGEST_EVENT {
+        if event.len() > LARGEST_PAYLOAD {
             return Invoked::TooLarge;
         }
         let mut current = self.current.lock().await;
@@ -256,6 +253,22 @@ impl LambdaHost {
     /// What the process that is there has used. None on other systems than Linux.
     pub async fn usage(&self) -> Option<Usage> {
         Usage::of(self.process().await?)
+    }
+}
+
+/// For the mappings. Its time is its own settings', which the mapping should know too; a mapping that gives up earlier
+/// ends the process.
+impl Function for LambdaHost {
+    async fn invoke(&self, event: &str, _: &Invocation) -> Result<String, FunctionError> {
+        match LambdaHost::invoke(self, event).await {
+            Invoked::Answer(answer) => Ok(answer),
+            Invoked::Error { kind, message } => {
+                Err(FunctionError::Failed(format!("{kind}: {message}")))
+            }
+            Invoked::TimedOut => Err(FunctionError::TimedOut),
+            Invoked::Exited { status } => Err(FunctionError::Exited(status.to_string())),
+            Invoked::TooLarge => Err(FunctionError::EventTooLarge(event.len())),
+        }
     }
 }
 

@@ -7,6 +7,6 @@ mod output;
 mod settings;
 mod usage;
 
-pub use host::{Invoked, LARGEST_EVENT, LambdaHost};
+pub use host::{Invoked, LambdaHost};
 pub use settings::Settings;
 pub use usage::Usage;

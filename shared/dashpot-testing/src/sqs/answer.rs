@@ -18,6 +18,15 @@ pub enum Verdict {
     Failure(String),
 }
 
+impl Verdict {
+    /// What an answer under `ReportBatchItemFailures` means. `is_known` says whether the batch has a record of that
+    /// identifier.
+    #[must_use]
+    pub fn of(answer: &str, is_known: impl Fn(&str) -> bool) -> Self {
+        read(answer, is_known)
+    }
+}
+
 /// Reads an answer under `ReportBatchItemFailures`. `is_known` says whether the batch has a record of that
 /// identifier.
 pub(crate) fn read(answer: &str, is_known: impl Fn(&str) -> bool) -> Verdict {
