@@ -18,9 +18,9 @@ use crate::real::{Place, attribute, deliver};
 pub const DEEDS: [&str; 4] = ["abort", "exhaust", "overflow", "spin"];
 
 /// The function's timeout: how long a message that loops for ever keeps its process.
-const TIMEOUT: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a message stays away whose process died; SQS counts in seconds, and Lambda wants no less than the timeout.
-const VISIBILITY: Duration = Duration::from_secs(3);
+const VISIBILITY: Duration = Duration::from_secs(4);
 /// Resident, in MiB: what a message that hoards memory may have.
 const MEMORY: u32 = 128;
 
