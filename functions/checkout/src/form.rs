@@ -57,16 +57,7 @@ impl Form {
     /// # Errors
     /// A [`Problem`] that names the field.
     pub fn read(body: &[u8]) -> Result<Self, Problem> {
-        let mut json = serde_json::Deserializer::from_slice(body);
-        let body: Body = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-            let detail = error.inner().to_string();
-            match error.path().to_string() {
-                root if root == "." => Problem::malformed(detail),
-                field => Problem::field(field, detail),
-            }
-        })?;
-        json.end()
-            .map_err(|error| Problem::malformed(error.to_string()))?;
+        let body: Body = strict_json::from_slice(body)?;
         Ok(Self {
             user_id: given(body.user_id, "userId")?,
             email: email(given(body.email, "email")?)?,
@@ -280,6 +271,27 @@ mod tests {
             let problem = Form::read(body).unwrap_err();
             assert_eq!(problem.status(), 400, "{body:?}");
         }
+    }
+
+    #[test]
+    fn an_array_of_the_right_values_is_no_form_and_no_item() {
+        let array = br#"["u1","a@x.de",[["chair",1]],"pm_card_visa"]"#;
+        let problem = Form::read(array).unwrap_err();
+        assert_eq!((problem.status(), problem.field), (400, None));
+        let field = refused_field(|body| body["items"][0] = json!(["chair", 1]));
+        assert_eq!(field, "items[0]");
+    }
+
+    #[test]
+    fn a_refusal_says_what_is_wanted_and_where_and_not_what_was_found() {
+        let mut body = body();
+        body["items"][0]["quantity"] = json!("ada@example.com");
+        let problem = read(&body).unwrap_err();
+        assert_eq!(problem.field.as_deref(), Some("items[0].quantity"));
+        assert_eq!(
+            problem.detail,
+            "expected a whole number above 0, at line 1 column 66"
+        );
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub async fn answer<S: Store, G: Gateway>(
     invocation: &Invocation,
 ) -> ApiGatewayV2httpResponse {
     let started = Instant::now();
-    let event = serde_json::from_str::<ApiGatewayV2httpRequest>(event);
+    let event = strict_json::from_str::<ApiGatewayV2httpRequest>(event);
     let headers = event.as_ref().map(|event| &event.headers).ok();
     let from_client = headers.and_then(|headers| header(headers, CORRELATION_ID.as_str()));
     let correlation_id = correlation_id(from_client, invocation.clock.now());

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use serde::Serialize;
+use strict_json::Malformed;
 
 /// A refusal, as the client reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -196,6 +197,16 @@ impl Problem {
         };
         // Strings and a number: nothing that serde_json could refuse.
         serde_json::to_string(&body).unwrap_or_default()
+    }
+}
+
+/// 400: what cannot be read, by the name of its field if it has one.
+impl From<Malformed> for Problem {
+    fn from(error: Malformed) -> Self {
+        match error.path() {
+            Some(field) => Self::field(field, error.problem()),
+            None => Self::malformed(error.problem()),
+        }
     }
 }
 

@@ -3,10 +3,10 @@
 //! Rows: `order#{subject}` / `{timestamp, 13 digits}#{event id}` with the envelope in `body`. The index `feed`
 //! (`{yyyymmddhh}#{shard}`) gives an hour's events for a replay, the sparse index `customer` those of a customer.
 
-use dashpot::{Context, Effects, Envelope, Failure, Handler, Key, Row, hour, shard};
+use dashpot::{Context, Effects, Envelope, EventSet, Failure, Handler, Key, Row, hour, shard};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use shop_events::{OrderId, UserId};
+use shop_events::{OrderId, ShopEvent, UserId};
 
 /// What journal takes: every event, known or not.
 pub type Anything = Envelope<Box<RawValue>>;
@@ -24,15 +24,20 @@ impl Handler<Anything> for Journal {
 
     /// One conditional put, and nothing else: the key names the event, so that a duplicate finds itself.
     async fn handle(&self, event: Anything, _: &Context) -> Result<Effects, Failure> {
-        Ok(Effects::none().once(row(&event)?))
+        let mentioned = Mentioned::in_payload(&event.payload);
+        if mentioned.contradicts(&event) {
+            return Err(Failure::permanent(
+                "metadata.subject: is not the order that the payload is about",
+            ));
+        }
+        Ok(Effects::none().once(row(&event, &mentioned)?))
     }
 }
 
 /// The row of an event. Its `body` is the envelope written anew: the payload byte for byte, the metadata with
 /// what a foreign producer left out (the id, above all) filled in.
-fn row(event: &Anything) -> Result<Row, serde_json::Error> {
+fn row(event: &Anything, mentioned: &Mentioned) -> Result<Row, serde_json::Error> {
     let metadata = &event.metadata;
-    let mentioned = Mentioned::in_payload(&event.payload);
     let subject = metadata
         .subject
         .as_deref()
@@ -85,15 +90,26 @@ impl Mentioned {
             user_id: Option<&'a RawValue>,
         }
 
-        let words: Words<'_> = serde_json::from_str(payload.get()).unwrap_or_default();
+        let words: Words<'_> = strict_json::from_str(payload.get()).unwrap_or_default();
         Self {
             order: words
                 .order_id
-                .and_then(|id| serde_json::from_str(id.get()).ok()),
+                .and_then(|id| strict_json::from_str(id.get()).ok()),
             customer: words
                 .user_id
-                .and_then(|id| serde_json::from_str(id.get()).ok()),
+                .and_then(|id| strict_json::from_str(id.get()).ok()),
         }
+    }
+}
+
+impl Mentioned {
+    /// Whether the metadata of one of the shop's own events name another order than its payload: whoever acts on
+    /// it goes by the payload, and the history of an order must not tell what happened to another.
+    fn contradicts(&self, event: &Anything) -> bool {
+        let (Some(subject), Some(order)) = (&event.metadata.subject, &self.order) else {
+            return false;
+        };
+        subject != order.as_str() && ShopEvent::types().contains(&event.event_type.as_str())
     }
 }
 
@@ -196,6 +212,20 @@ mod tests {
             let row = filed(&created(order)).await;
             assert_eq!((text(&row, "pk"), text(&row, "customer")), ("order#e", "u"));
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_filed_with_one_order_is_not_about_another() {
+        let about = |name: &str| {
+            PLACED
+                .replace("order.placed", name)
+                .replace(r#""subject":"o-1""#, r#""subject":"o-2""#)
+        };
+        let run = run(Arc::default(), &[&about("order.placed")]).await;
+        assert_eq!(run.store.rows("").len(), 0);
+        assert_eq!(run.queue.parked()[0].note["reason"], "permanent");
+        // What another's event is about, only they know.
+        assert_eq!(text(&filed(&about("comet.seen")).await, "pk"), "order#o-2");
     }
 
     #[tokio::test]

@@ -40,8 +40,8 @@ impl Event {
     #[must_use]
     pub fn in_row(row: &Item) -> Option<Self> {
         let body = row.get("body").and_then(Value::as_str)?;
-        let envelope: Envelope<Box<RawValue>> = serde_json::from_str(body).ok()?;
-        let words: Words<'_> = serde_json::from_str(envelope.payload.get()).unwrap_or_default();
+        let envelope: Envelope<Box<RawValue>> = strict_json::from_str(body).ok()?;
+        let words: Words<'_> = strict_json::from_str(envelope.payload.get()).unwrap_or_default();
         // An order of an older version is upcast; in everything else the words mean the same.
         let order = OrderPlaced::read(
             &envelope.event_type,
@@ -81,7 +81,7 @@ struct Words<'a> {
 }
 
 fn read<'a, T: Deserialize<'a>>(text: Option<&'a RawValue>) -> Option<T> {
-    serde_json::from_str(text?.get()).ok()
+    strict_json::from_str(text?.get()).ok()
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ pub async fn answer<S: Store>(
     invocation: &Invocation,
 ) -> ApiGatewayV2httpResponse {
     let started = Instant::now();
-    let request = serde_json::from_str::<ApiGatewayV2httpRequest>(event).unwrap_or_default();
+    let request = strict_json::from_str::<ApiGatewayV2httpRequest>(event).unwrap_or_default();
     let from_client = request.headers.get(CORRELATION_ID);
     let from_client = from_client.and_then(|id| id.to_str().ok());
     let correlation_id = correlation_id(from_client, invocation.clock.now());

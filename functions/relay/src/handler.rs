@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use dashpot::{Invocation, ParkNote};
+use strict_json::Malformed;
 use tokio::time::timeout_at;
 
 use crate::chunk::{MOST_BYTES, chunks};
@@ -27,7 +28,7 @@ pub struct Relay<T, D> {
 pub enum RelayError {
     /// The function is wired to something else, or was invoked by hand with the wrong file.
     #[error("the payload is not an event of a DynamoDB stream: {0}")]
-    NoStreamEvent(serde_json::Error),
+    NoStreamEvent(Malformed),
     /// The topic did not take everything that it should.
     #[error("{events} events were not published; the last: {detail}")]
     NotPublished {
@@ -139,7 +140,7 @@ impl<T: Topic, D: DeadLetters> Relay<T, D> {
             consumer: "relay",
             source_queue: &row.stream_arn,
             message_id: &row.record_id,
-            event_id: Some(&row.event_id),
+            event_id: row.event_id.as_deref(),
             event_type: event.map(|event| event.event_type.as_ref()),
             attempts: 1,
             first_seen: row.inserted_at,
@@ -322,6 +323,33 @@ mod tests {
         assert_eq!(body, "{1}");
         assert_eq!(note["detail"], "InvalidParameter: type");
         assert_eq!(note["type"], "bad");
+    }
+
+    #[tokio::test]
+    async fn a_record_that_cannot_be_read_is_parked_and_does_not_hold_up_its_shard() {
+        let (topic, dead_letters) = (FakeTopic::default(), FakeDeadLetters::default());
+        let mut bad = record(0, "a.b", "{}");
+        bad["dynamodb"]["Keys"].take();
+        relay(
+            &topic,
+            &dead_letters,
+            &batch(&[bad, record(1, "a.b", "{}")]),
+        )
+        .await
+        .unwrap();
+        assert_eq!(topic.published.lock().unwrap().len(), 1);
+        let (body, note) = &dead_letters.parked.lock().unwrap()[0];
+        assert!(body.contains("NewImage"));
+        assert_eq!(
+            (&note["reason"], &note["eventId"]),
+            (&json!("malformed"), &Value::Null)
+        );
+        assert_eq!(note["messageId"], "record-0");
+        let detail = note["detail"].as_str().unwrap();
+        assert!(
+            detail.starts_with("dynamodb.Keys: expected an object"),
+            "{detail}"
+        );
     }
 
     #[tokio::test]

@@ -6,12 +6,13 @@ use std::time::Duration;
 use dashpot::is_sendable;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use strict_json::Malformed;
 
 /// A row that was inserted into an outbox.
 #[derive(Debug)]
 pub struct Inserted<'a> {
-    /// Its sort key: the event's id.
-    pub event_id: Cow<'a, str>,
+    /// Its sort key: the event's id. None where the record's keys cannot be read.
+    pub event_id: Option<Cow<'a, str>>,
     /// The stream's own id of the record.
     pub record_id: Cow<'a, str>,
     /// The stream's ARN.
@@ -88,14 +89,15 @@ struct StreamEvent<'a> {
     records: Vec<Record<'a>>,
 }
 
+/// What is wrong with one record says nothing about the others: all that is looked at here is that it is one.
 #[derive(Deserialize)]
 struct Record<'a> {
-    #[serde(rename = "eventID", borrow, default)]
-    id: Cow<'a, str>,
+    #[serde(rename = "eventID", borrow)]
+    id: Option<&'a RawValue>,
     #[serde(rename = "eventName", borrow)]
-    name: Cow<'a, str>,
-    #[serde(rename = "eventSourceARN", borrow, default)]
-    stream_arn: Cow<'a, str>,
+    name: Option<&'a RawValue>,
+    #[serde(rename = "eventSourceARN", borrow)]
+    stream_arn: Option<&'a RawValue>,
     #[serde(borrow)]
     dynamodb: &'a RawValue,
 }
@@ -105,7 +107,8 @@ struct Record<'a> {
 struct Change<'a> {
     #[serde(borrow)]
     keys: Keys<'a>,
-    approximate_creation_date_time: Option<f64>,
+    #[serde(borrow)]
+    approximate_creation_date_time: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -147,6 +150,12 @@ enum Value<'a> {
 }
 
 impl<'a> Value<'a> {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::S(text) | Self::N(text) => text,
+        }
+    }
+
     fn text(self) -> Cow<'a, str> {
         match self {
             Self::S(text) | Self::N(text) => text,
@@ -155,36 +164,58 @@ impl<'a> Value<'a> {
 }
 
 /// The outbox rows among the records of a batch. The mapping's filter lets nothing else through; it is not
-/// what correctness rests on.
+/// what correctness rests on. A record that cannot be read may be a row, and is told as one without an event.
 ///
 /// # Errors
 /// When the payload is no event of a DynamoDB stream.
-pub fn inserted(payload: &str) -> Result<Vec<Inserted<'_>>, serde_json::Error> {
-    let event: StreamEvent<'_> = serde_json::from_str(payload)?;
-    let mut rows = Vec::with_capacity(event.records.len());
-    for record in event.records {
-        let raw = record.dynamodb.get();
-        let change: Change<'_> = serde_json::from_str(raw)?;
-        if record.name != "INSERT" || !change.keys.pk.text().starts_with("outbox#") {
-            continue;
-        }
-        rows.push(Inserted {
-            event_id: change.keys.sk.text(),
-            record_id: record.id,
-            stream_arn: record.stream_arn,
-            inserted_at: change.approximate_creation_date_time.and_then(millis),
-            event: event_of(raw),
-            raw,
-        });
-    }
-    Ok(rows)
+pub fn inserted(payload: &str) -> Result<Vec<Inserted<'_>>, Malformed> {
+    let event: StreamEvent<'_> = strict_json::from_str(payload)?;
+    Ok(event.records.iter().filter_map(row).collect())
 }
 
-fn event_of(raw: &str) -> Result<Event<'_>, String> {
-    let WithImage { image } = serde_json::from_str(raw).map_err(|error| describe(&error))?;
+fn row<'a>(record: &Record<'a>) -> Option<Inserted<'a>> {
+    let raw = record.dynamodb.get();
+    let name = read::<Text<'_>>(record.name);
+    let change = strict_json::from_str::<Change<'_>>(raw);
+    if name.as_ref().is_some_and(|Text(name)| name != "INSERT") {
+        return None;
+    }
+    let row = |event_id, inserted_at, event: Result<Event<'a>, Malformed>| Inserted {
+        event_id,
+        record_id: read::<Text<'_>>(record.id).unwrap_or_default().0,
+        stream_arn: read::<Text<'_>>(record.stream_arn).unwrap_or_default().0,
+        inserted_at,
+        event: event.map_err(|error| error.within("dynamodb", raw, record.dynamodb).to_string()),
+        raw,
+    };
+    match change {
+        Ok(change) if !change.keys.pk.as_str().starts_with("outbox#") => None,
+        Ok(change) => Some(row(
+            Some(change.keys.sk.text()),
+            read(change.approximate_creation_date_time).and_then(millis),
+            if name.is_some() {
+                event_of(raw)
+            } else {
+                Err(Malformed::new("the record does not say what happened"))
+            },
+        )),
+        Err(error) => Some(row(None, None, Err(error))),
+    }
+}
+
+/// A text, borrowed where it holds no escape.
+#[derive(Default, Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+fn read<'a, T: Deserialize<'a>>(value: Option<&'a RawValue>) -> Option<T> {
+    strict_json::from_str(value?.get()).ok()
+}
+
+fn event_of(raw: &str) -> Result<Event<'_>, Malformed> {
+    let WithImage { image } = strict_json::from_str(raw)?;
     let (body, event_type) = (image.body.text(), image.event_type.text());
     if body.is_empty() || event_type.is_empty() {
-        return Err("the row's body or type is empty".into());
+        return Err(Malformed::new("the row's body or type is empty"));
     }
     Ok(Event {
         body,
@@ -194,18 +225,6 @@ fn event_of(raw: &str) -> Result<Event<'_>, String> {
         traceparent: present(image.traceparent),
         group: present(image.group),
     })
-}
-
-/// Which attribute is missing, and not where: rows that fail for the same cause have the same fingerprint.
-/// Other complaints of serde quote what was found, which may be personal.
-fn describe(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    match text.split_once(" at line ") {
-        Some((missing, _)) if missing.starts_with("missing field") => {
-            format!("the row cannot be read: {missing}")
-        }
-        _ => "the row has an attribute that is neither text nor number".into(),
-    }
 }
 
 /// SNS refuses a message for an attribute without a value, or with a character that it does not take. A foreign
@@ -234,7 +253,7 @@ mod tests {
         let rows = good();
         assert_eq!(rows.len(), 1);
         let event = rows[0].event.as_ref().unwrap();
-        assert!(event.body.contains(&*rows[0].event_id));
+        assert!(event.body.contains(rows[0].event_id.as_deref().unwrap()));
         assert_eq!(event.group.as_deref(), Some("user_456"));
         let attributes: Vec<_> = event.attributes().map(|a| (a.name, a.data_type)).collect();
         assert_eq!(
@@ -277,11 +296,13 @@ mod tests {
             assert!(event_of(&raw).is_err(), "{image}");
         }
         assert_eq!(
-            event_of(r#"{"NewImage":{"type":{"S":"a"}}}"#).unwrap_err(),
-            "the row cannot be read: missing field `body`"
+            event_of(r#"{"NewImage":{"type":{"S":"a"}}}"#)
+                .unwrap_err()
+                .to_string(),
+            "NewImage.body: is missing, at line 1 column 31"
         );
         let personal = event_of(r#"{"NewImage":{"body":"ada@example.com"}}"#).unwrap_err();
-        assert!(!personal.contains("ada"), "{personal}");
+        assert!(!personal.to_string().contains("ada"), "{personal}");
     }
 
     #[test]
@@ -297,12 +318,45 @@ mod tests {
     }
 
     #[test]
+    fn a_record_that_cannot_be_read_is_a_row_without_an_event() {
+        let keys = r#""Keys":{"pk":{"S":"outbox#2026110209#1"},"sk":{"S":"e"}}"#;
+        for record in [
+            r#""eventName":"INSERT","dynamodb":null"#.to_owned(),
+            r#""eventName":"INSERT","dynamodb":{}"#.to_owned(),
+            r#""eventName":"INSERT","dynamodb":{"Keys":[{"S":"outbox#"},{"S":"e"}]}"#.to_owned(),
+            r#""eventName":"INSERT","dynamodb":{"Keys":{"pk":{"S":"\ud800"},"sk":{"S":"e"}}}"#
+                .to_owned(),
+            format!(r#""eventName":null,"dynamodb":{{{keys}}}"#),
+            format!(r#""dynamodb":{{{keys}}}"#),
+            format!(r#""eventName":"INSERT","dynamodb":{{{keys},"NewImage":null}}"#),
+        ] {
+            let payload =
+                format!(r#"{{"Records":[{{"eventID":"r","eventSourceARN":7,{record}}}]}}"#);
+            let rows = inserted(&payload).unwrap();
+            assert_eq!(rows.len(), 1, "{record}");
+            assert_eq!((&*rows[0].record_id, &*rows[0].stream_arn), ("r", ""));
+            let error = rows[0].event.as_ref().unwrap_err();
+            assert!(error.starts_with("dynamodb"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_moment_that_is_none_does_not_matter() {
+        for moment in ["1e400", "-1", "null", r#""x""#, "1e30", "[]"] {
+            let payload =
+                include_str!("../../../events/relay/good.json").replace("1793611800", moment);
+            assert_eq!(inserted(&payload).unwrap()[0].inserted_at, None, "{moment}");
+        }
+    }
+
+    #[test]
     fn what_is_no_stream_event_is_an_error() {
         for payload in [
             "",
             "{}",
             r#"{"Records":[{}]}"#,
             r#"{"Records":[{"messageId":"m","body":"{}"}]}"#,
+            r#"{"Records":[["r","INSERT","arn",{}]]}"#,
         ] {
             assert!(inserted(payload).is_err(), "{payload}");
         }

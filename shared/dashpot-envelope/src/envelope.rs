@@ -3,6 +3,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::name;
+
 /// A message: what happened, the facts, and their context.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Envelope<T> {
@@ -45,7 +47,7 @@ pub struct Metadata {
 #[derive(Debug, Clone, Deserialize)]
 pub struct RawEnvelope<'a> {
     /// The name of the fact.
-    #[serde(rename = "type", borrow)]
+    #[serde(rename = "type", borrow, deserialize_with = "name::required")]
     pub event_type: Cow<'a, str>,
     /// The payload's JSON text.
     #[serde(borrow)]
@@ -60,25 +62,25 @@ pub struct RawEnvelope<'a> {
 #[serde(rename_all = "camelCase")]
 pub struct RawMetadata<'a> {
     /// See [`Metadata::id`].
-    #[serde(default, borrow)]
+    #[serde(default, borrow, deserialize_with = "name::optional")]
     pub id: Option<Cow<'a, str>>,
     /// See [`Metadata::timestamp`].
     #[serde(default)]
     pub timestamp: Option<u64>,
     /// See [`Metadata::correlation_id`].
-    #[serde(default, borrow)]
+    #[serde(default, borrow, deserialize_with = "name::optional")]
     pub correlation_id: Option<Cow<'a, str>>,
     /// See [`Metadata::causation_id`].
-    #[serde(default, borrow)]
+    #[serde(default, borrow, deserialize_with = "name::optional")]
     pub causation_id: Option<Cow<'a, str>>,
     /// See [`Metadata::version`]; 1 where it is missing.
     #[serde(default = "first_version")]
     pub version: u32,
     /// See [`Metadata::source`].
-    #[serde(default, borrow)]
+    #[serde(default, borrow, deserialize_with = "name::optional")]
     pub source: Option<Cow<'a, str>>,
     /// See [`Metadata::subject`].
-    #[serde(default, borrow)]
+    #[serde(default, borrow, deserialize_with = "name::optional")]
     pub subject: Option<Cow<'a, str>>,
     /// See [`Metadata::hops`].
     #[serde(default)]
@@ -107,10 +109,10 @@ mod tests {
 
     #[test]
     fn what_has_no_escape_is_borrowed() {
-        let body = String::from(r#"{"type":"a.b","payload":1,"metadata":{"id":"x\ny"}}"#);
+        let body = String::from(r#"{"type":"a.b","payload":1,"metadata":{"id":"x\"y"}}"#);
         let raw: RawEnvelope<'_> = serde_json::from_str(&body).unwrap();
         assert!(matches!(raw.event_type, Cow::Borrowed("a.b")));
-        assert_eq!(raw.metadata.id.as_deref(), Some("x\ny"));
+        assert_eq!(raw.metadata.id.as_deref(), Some("x\"y"));
         assert_eq!(raw.metadata.version, 1);
     }
 

@@ -1,6 +1,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
+use strict_json::Malformed;
 
 /// A fact in the past tense, with the name and the version under which it is published.
 pub trait Event: Serialize + DeserializeOwned + Send {
@@ -26,7 +27,7 @@ pub trait Event: Serialize + DeserializeOwned + Send {
             return Err(Unreadable::UnknownType);
         }
         match version.cmp(&Self::VERSION) {
-            std::cmp::Ordering::Equal => Ok(serde_json::from_str(payload.get())?),
+            std::cmp::Ordering::Equal => Ok(strict_json::from_str(payload.get())?),
             std::cmp::Ordering::Greater => Err(Unreadable::NewerVersion {
                 known: Self::VERSION,
             }),
@@ -47,6 +48,11 @@ pub trait EventSet: Sized + Send {
     /// # Errors
     /// [`Unreadable`] says whether waiting for a deployment can help.
     fn read(name: &str, version: u32, payload: &RawValue) -> Result<Self, Unreadable>;
+
+    /// What it is about, where the payload says so: see [`Event::subject`].
+    fn about(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// Everything, known or not, as it came.
@@ -68,6 +74,10 @@ impl<T: Event> EventSet for T {
     fn read(name: &str, version: u32, payload: &RawValue) -> Result<Self, Unreadable> {
         <T as Event>::read(name, version, payload)
     }
+
+    fn about(&self) -> Option<&str> {
+        Some(self.subject())
+    }
 }
 
 /// Why a payload cannot be read.
@@ -87,7 +97,7 @@ pub enum Unreadable {
         oldest: u32,
     },
     /// The payload does not have the shape that its name and version promise: nothing will change that.
-    Malformed(serde_json::Error),
+    Malformed(Malformed),
 }
 
 impl Unreadable {
@@ -122,8 +132,8 @@ impl std::error::Error for Unreadable {
     }
 }
 
-impl From<serde_json::Error> for Unreadable {
-    fn from(error: serde_json::Error) -> Self {
+impl From<Malformed> for Unreadable {
+    fn from(error: Malformed) -> Self {
         Self::Malformed(error)
     }
 }
@@ -180,6 +190,12 @@ macro_rules! event_set {
                 )+
                 ::std::result::Result::Err($crate::Unreadable::UnknownType)
             }
+
+            fn about(&self) -> ::std::option::Option<&str> {
+                match self {
+                    $(Self::$variant(event) => ::std::option::Option::Some(<$event as $crate::Event>::subject(event)),)+
+                }
+            }
         }
     };
 }
@@ -216,7 +232,9 @@ mod tests {
 
     #[test]
     fn an_event_is_read_by_name_and_version() {
-        let Incoming::Done(done) = read("thing.done", 2, r#"{"id":"a","new":1}"#).unwrap();
+        let event = read("thing.done", 2, r#"{"id":"a","new":1}"#).unwrap();
+        assert_eq!(event.about(), Some("a"));
+        let Incoming::Done(done) = event;
         assert_eq!((done.subject(), done.group()), ("a", "a"));
     }
 

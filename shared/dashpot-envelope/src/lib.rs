@@ -12,15 +12,18 @@
 //!   set of events that one consumer takes.
 //! - [`Personal`] wraps what must never reach a log.
 //!
-//! The crate depends on serde alone and knows neither AWS nor any business.
+//! The crate stands on serde alone and knows neither AWS nor any business. What comes from outside is read with
+//! [`strict_json`].
 
 mod envelope;
 mod event;
+mod name;
 mod personal;
 
 pub use envelope::{Envelope, Metadata, RawEnvelope, RawMetadata};
 pub use event::{Event, EventSet, Unreadable};
 pub use personal::Personal;
+pub use strict_json::Malformed;
 
 /// What [`event_set!`] expands to refers to these.
 #[doc(hidden)]

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use dashpot_envelope::{Envelope, EventSet, Metadata, RawEnvelope, RawMetadata, Unreadable};
+use dashpot_envelope::{
+    Envelope, EventSet, Malformed, Metadata, RawEnvelope, RawMetadata, Unreadable,
+};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
@@ -56,6 +58,12 @@ impl Undecodable {
     }
 }
 
+impl From<Malformed> for Undecodable {
+    fn from(error: Malformed) -> Self {
+        Self::malformed(error.to_string())
+    }
+}
+
 impl fmt::Display for Undecodable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.detail)
@@ -67,31 +75,37 @@ impl std::error::Error for Undecodable {}
 impl<T: EventSet> FromMessage for Envelope<T> {
     fn from_message(message: &Message<'_>) -> Result<Self, Undecodable> {
         let content = message.content();
-        let raw: RawEnvelope<'_> = serde_json::from_str(&content)
-            .map_err(|error| Undecodable::malformed(describe(&error)))?;
-        let metadata = complete(raw.metadata, &content)?;
-        if raw.event_type.is_empty() || raw.event_type.len() > LONGEST {
-            return Err(Undecodable::malformed(format!(
-                "type must have 1 to {LONGEST} bytes"
-            )));
-        }
-        match T::read(&raw.event_type, metadata.version, raw.payload) {
-            Ok(payload) => Ok(Self {
-                event_type: raw.event_type.into_owned(),
-                payload,
-                metadata,
-            }),
-            Err(unreadable) => Err(Undecodable {
-                not_yet: unreadable.is_not_yet(),
-                detail: match &unreadable {
-                    Unreadable::Malformed(error) => format!("payload: {}", describe(error)),
-                    other => format!("version {}: {other}", metadata.version),
-                },
-                event_type: Some(raw.event_type.into_owned()),
-                event_id: Some(metadata.id),
-                correlation_id: Some(metadata.correlation_id),
-            }),
-        }
+        let raw: RawEnvelope<'_> = strict_json::from_str(&content)?;
+        let event_type = raw.event_type.into_owned();
+        let metadata = complete(raw.metadata, &content);
+        let (not_yet, detail) = match T::read(&event_type, metadata.version, raw.payload) {
+            Ok(payload) if agree(&payload, &metadata) => {
+                return Ok(Self {
+                    event_type,
+                    payload,
+                    metadata,
+                });
+            }
+            Ok(_) => (
+                false,
+                "metadata.subject: is not what the payload is about".to_owned(),
+            ),
+            Err(Unreadable::Malformed(error)) => {
+                let error = error.within("payload", &content, raw.payload);
+                (false, error.to_string())
+            }
+            Err(unreadable) => (
+                unreadable.is_not_yet(),
+                format!("version {}: {unreadable}", metadata.version),
+            ),
+        };
+        Err(Undecodable {
+            not_yet,
+            detail,
+            event_type: Some(event_type),
+            event_id: Some(metadata.id),
+            correlation_id: Some(metadata.correlation_id),
+        })
     }
 
     fn metadata(&self) -> Option<&Metadata> {
@@ -109,64 +123,39 @@ pub struct Json<T>(pub T);
 
 impl<T: DeserializeOwned + Send> FromMessage for Json<T> {
     fn from_message(message: &Message<'_>) -> Result<Self, Undecodable> {
-        serde_json::from_str(&message.content())
-            .map(Json)
-            .map_err(|error| Undecodable::malformed(describe(&error)))
+        Ok(Self(strict_json::from_str(&message.content())?))
     }
 }
 
-/// The longest name or id that is taken, in bytes: it becomes a key and an attribute.
-const LONGEST: usize = 256;
-
-/// Fills in what a foreign producer left out, and refuses what could not be a key.
-fn complete(raw: RawMetadata<'_>, content: &str) -> Result<Metadata, Undecodable> {
-    let short = |name: &str, text: Option<Cow<'_, str>>| match text {
-        Some(text) if text.len() > LONGEST => Err(Undecodable::malformed(format!(
-            "metadata.{name} has more than {LONGEST} bytes"
-        ))),
-        Some(text) if text.is_empty() => Ok(None),
-        text => Ok(text.map(Cow::into_owned)),
+/// Fills in what a foreign producer left out.
+fn complete(raw: RawMetadata<'_>, content: &str) -> Metadata {
+    let given = |text: Option<Cow<'_, str>>| {
+        let text = text.filter(|text| !text.is_empty());
+        text.map(Cow::into_owned)
     };
-    let id = match short("id", raw.id)? {
-        Some(id) => id,
-        None => content_id(content),
-    };
-    Ok(Metadata {
-        correlation_id: short("correlationId", raw.correlation_id)?.unwrap_or_else(|| id.clone()),
-        causation_id: short("causationId", raw.causation_id)?,
-        source: short("source", raw.source)?,
-        subject: short("subject", raw.subject)?,
+    let id = given(raw.id).unwrap_or_else(|| content_id(content));
+    Metadata {
+        correlation_id: given(raw.correlation_id).unwrap_or_else(|| id.clone()),
+        causation_id: given(raw.causation_id),
+        source: given(raw.source),
+        subject: given(raw.subject),
         timestamp: raw.timestamp.unwrap_or_default(),
         version: raw.version,
         hops: raw.hops,
         id,
-    })
+    }
+}
+
+/// Whether the subject, where the metadata name one, is what the payload is about: else the journal would file the
+/// event with one thing while its consumers act on another.
+fn agree(payload: &impl EventSet, metadata: &Metadata) -> bool {
+    let said = metadata.subject.as_deref();
+    said.is_none() || payload.about().is_none_or(|about| said == Some(about))
 }
 
 /// The id of a message that names none: the same content is the same occurrence (UUIDv5).
 pub(crate) fn content_id(content: &str) -> String {
     Uuid::new_v5(&Uuid::NAMESPACE_OID, content.as_bytes()).to_string()
-}
-
-/// What serde says is wrong, and where, without the value that it found: that may be personal.
-pub(crate) fn describe(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    for found in ["invalid type: ", "invalid value: "] {
-        if let Some(rest) = text.strip_prefix(found)
-            && let Some(expected) = rest.rfind(", expected ")
-        {
-            return format!("{}{}", found.trim_end_matches(": "), &rest[expected..]);
-        }
-    }
-    if text.starts_with("unknown ") {
-        return format!(
-            "{:?} error at line {} column {}",
-            error.classify(),
-            error.line(),
-            error.column()
-        );
-    }
-    text
 }
 
 #[cfg(test)]
@@ -212,31 +201,60 @@ mod tests {
     #[test]
     fn what_is_no_envelope_is_malformed_and_says_where() {
         for (body, says) in [
-            ("", "EOF"),
-            ("not json", "expected ident"),
-            ("[]", "invalid"),
+            ("", "ends within a value, at line 1 column 0"),
+            ("not json", "expected a value, at line 1 column 2"),
+            ("[]", "expected an object, at line 1 column 0"),
+            (
+                r#"["thing.done",{"name":"a"},{}]"#,
+                "expected an object, at line 1 column 0",
+            ),
             (
                 r#"{"type":"thing.done","metadata":{}}"#,
-                "missing field `payload`",
+                "payload: is missing, at line 1 column 35",
             ),
             (
                 r#"{"type":"thing.done","payload":{},"metadata":{}}"#,
-                "payload: missing field `name`",
+                "payload.name: is missing, at line 1 column 33",
+            ),
+            (
+                "{\"type\":\"thing.done\",\n\"payload\":{\"name\":7},\"metadata\":{}}",
+                "payload.name: expected a string, at line 2 column 19",
+            ),
+            (
+                r#"{"type":"thing.done","payload":["a"],"metadata":{}}"#,
+                "payload: expected an object, at line 1 column 31",
             ),
             (
                 r#"{"type":"thing.done","type":"x","payload":{},"metadata":{}}"#,
-                "duplicate field `type`",
+                "type: is there more than once, at line 1 column 27",
             ),
             (
-                r#"{"type":"","payload":{},"metadata":{}}"#,
-                "type must have",
+                r#"{"type":"thing.done","payload":{"name":"a"},"metadata":{"timestamp":1e400}}"#,
+                "metadata.timestamp: number out of range, at line 1 column 73",
+            ),
+            (
+                r#"{"type":"thing.done","payload":{"name":"a"},"metadata":{"subject":"b"}}"#,
+                "metadata.subject: is not what the payload is about",
             ),
         ] {
             let error = decode(body).unwrap_err();
-            assert!(
-                !error.not_yet && error.detail.contains(says),
-                "{body}: {error}"
+            assert!(!error.not_yet, "{body}");
+            assert_eq!(error.detail, says, "{body}");
+        }
+    }
+
+    #[test]
+    fn an_event_says_what_it_is_about_or_leaves_that_to_its_payload() {
+        for subject in [
+            "",
+            r#""subject":null"#,
+            r#""subject":"""#,
+            r#""subject":"a""#,
+        ] {
+            let body = format!(
+                r#"{{"type":"thing.done","payload":{{"name":"a"}},"metadata":{{{subject}}}}}"#
             );
+            assert!(decode(&body).is_ok(), "{body}");
         }
     }
 
@@ -256,18 +274,6 @@ mod tests {
         ] {
             assert!(decode(body).unwrap_err().not_yet, "{body}");
         }
-    }
-
-    #[test]
-    fn an_id_that_is_too_long_for_a_key_is_malformed() {
-        let body = format!(
-            r#"{{"type":"thing.done","payload":{{"name":"a"}},"metadata":{{"id":"{}"}}}}"#,
-            "x".repeat(257)
-        );
-        assert_eq!(
-            decode(&body).unwrap_err().detail,
-            "metadata.id has more than 256 bytes"
-        );
     }
 
     proptest! {

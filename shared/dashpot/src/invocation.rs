@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use dashpot_envelope::Malformed;
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -50,8 +51,8 @@ pub struct BatchItemFailure {
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidEvent {
     /// It has another shape.
-    #[error("the payload is not an SQS event: {}", crate::decode::describe(.0))]
-    Shape(serde_json::Error),
+    #[error("the payload is not an SQS event: {0}")]
+    Shape(Malformed),
     /// A record has no id that the answer could name.
     #[error("a record of the SQS event has an empty messageId")]
     NoMessageId,

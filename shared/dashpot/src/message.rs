@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use dashpot_envelope::Malformed;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -45,8 +46,8 @@ pub struct Message<'a> {
 impl<'a> SqsEvent<'a> {
     /// Reads the payload of an invocation in one pass. One in which that fails is read again, with patience: a record
     /// that is not as SQS sends it is a verdict about its own message.
-    pub(crate) fn read(payload: &'a str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(payload).or_else(|error| {
+    pub(crate) fn read(payload: &'a str) -> Result<Self, Malformed> {
+        strict_json::from_str(payload).or_else(|error| {
             let records = salvage(payload).ok_or(error)?;
             Ok(Self { records })
         })
@@ -110,7 +111,7 @@ impl Message<'_> {
 
         // The search is what keeps the common case, raw delivery, at one pass over the body.
         if self.body.contains("\"TopicArn\"")
-            && let Ok(wrapped) = serde_json::from_str::<Notification<'_>>(&self.body)
+            && let Ok(wrapped) = strict_json::from_str::<Notification<'_>>(&self.body)
             && wrapped.kind == "Notification"
         {
             return wrapped.message;
@@ -138,7 +139,7 @@ impl Message<'_> {
     #[must_use]
     pub fn sender_attributes(&self) -> std::collections::BTreeMap<String, MessageAttribute> {
         self.message_attributes
-            .and_then(|raw| serde_json::from_str(raw.get()).ok())
+            .and_then(|raw| strict_json::from_str(raw.get()).ok())
             .unwrap_or_default()
     }
 

@@ -21,7 +21,7 @@ pub(crate) fn salvage(payload: &str) -> Option<Vec<Message<'_>>> {
         records: Vec<Fields<'a>>,
     }
 
-    let event: Event<'_> = serde_json::from_str(payload).ok()?;
+    let event: Event<'_> = strict_json::from_str(payload).ok()?;
     event.records.iter().map(message).collect()
 }
 
@@ -80,7 +80,7 @@ impl<'a> Fields<'a> {
         if named.next().is_some() {
             return Err(Defect::Twice);
         }
-        serde_json::from_str(value.get()).map_err(|_| Defect::NoText)
+        strict_json::from_str(value.get()).map_err(|_| Defect::NoText)
     }
 }
 

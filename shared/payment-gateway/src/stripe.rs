@@ -200,7 +200,7 @@ async fn send<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, Gateway
     let replayed = refusal::is_replayed(response.headers());
     let body = read(response).await?;
     if status.is_success() {
-        serde_json::from_slice(&body).map_err(refusal::unreadable)
+        strict_json::from_slice(&body).map_err(refusal::unreadable)
     } else {
         match refusal::classify(status.as_u16(), &body, &request_id) {
             GatewayError::Unknown(cause) if replayed => Err(GatewayError::Replayed(cause)),

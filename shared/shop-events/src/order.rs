@@ -1,11 +1,12 @@
 //! Events about an order as a whole.
 
 use dashpot_envelope::{Personal, Unreadable};
-use serde::de::{Error, IgnoredAny};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use strict_json::Malformed;
 
-use crate::{Currency, IntentId, Line, Lines, Money, OrderId, UserId};
+use crate::{Currency, IntentId, Line, Lines, Money, OrderId, TooManyLines, UserId};
 
 /// How the customer is reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,9 +42,10 @@ order_event! {
     const NAMES: &'static [&'static str] = &["order.placed", "order.created"];
     fn read(name: &str, version: u32, payload: &RawValue) -> Result<Self, Unreadable> {
         match (name, version) {
-            ("order.placed", 2) => Ok(serde_json::from_str(payload.get())?),
+            ("order.placed", 2) => Ok(strict_json::from_str(payload.get())?),
             ("order.created", 1) => {
-                Ok(serde_json::from_str::<OrderCreatedV1<'_>>(payload.get())?.upcast()?)
+                let order: OrderCreatedV1<'_> = strict_json::from_str(payload.get())?;
+                Ok(order.upcast(payload.get())?)
             }
             ("order.placed" | "order.created", 0 | 1) => {
                 Err(Unreadable::RetiredVersion { oldest: 2 })
@@ -67,21 +69,32 @@ struct OrderCreatedV1<'a> {
 }
 
 impl OrderCreatedV1<'_> {
-    fn upcast(self) -> Result<OrderPlaced, serde_json::Error> {
-        let total = Money::from_decimal(self.total.get(), Currency::EUR)
-            .map_err(|error| serde_json::Error::custom(format_args!("total: {error}")))?;
+    /// `payload` is the text that it was read from.
+    fn upcast(self, payload: &str) -> Result<OrderPlaced, Malformed> {
+        let total = Money::from_decimal(self.total.get(), Currency::EUR).map_err(|error| {
+            Malformed::new(error.to_string()).within("total", payload, self.total)
+        })?;
+        let line = |(index, item): (usize, &&RawValue)| {
+            strict_json::from_str(item.get())
+                .map_err(|error| error.within(format!("items[{index}]"), payload, item))
+        };
         let lines: Vec<Line> = self
             .items
-            .into_iter()
-            .filter(|item| names_a_line(item))
-            .map(|item| serde_json::from_str(item.get()))
+            .iter()
+            .enumerate()
+            .filter(|(_, item)| names_a_line(item))
+            .map(line)
             .collect::<Result<_, _>>()?;
+        let items = lines.try_into().map_err(|error: TooManyLines| {
+            let last = self.items.last().unwrap_or(&self.total);
+            Malformed::new(error.to_string()).within("items", payload, last)
+        })?;
         Ok(OrderPlaced {
             order_id: self.order_id,
             user_id: self.user_id,
             customer: None,
             total,
-            items: lines.try_into().map_err(serde_json::Error::custom)?,
+            items,
             payment_intent_id: None,
         })
     }
@@ -96,7 +109,7 @@ fn names_a_line(item: &RawValue) -> bool {
         #[serde(rename = "quantity")]
         _quantity: IgnoredAny,
     }
-    serde_json::from_str::<Named>(item.get()).is_ok()
+    strict_json::from_str::<Named>(item.get()).is_ok()
 }
 
 /// The customer wants the order cancelled; warehouse decides.
@@ -222,6 +235,46 @@ mod tests {
                 "{total}"
             );
         }
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_first_version_is_told_where_it_lies() {
+        for (payload, says) in [
+            (
+                r#"{"orderId":"1","userId":"u","total":5,"items":["a chair",{"sku":"a","quantity":-2}]}"#,
+                "items[1].quantity: expected a whole number above 0, at line 1 column 81",
+            ),
+            (
+                "{\"orderId\":\"1\",\"userId\":\"u\",\n\"total\": 5.001}",
+                "total: an amount is a decimal number like 49.99, with at most 2 decimals, at line 2 column 10",
+            ),
+            (
+                r#"["1","u",5,[]]"#,
+                "expected an object, at line 1 column 0",
+            ),
+        ] {
+            let Err(Unreadable::Malformed(error)) = read("order.created", 1, payload) else {
+                panic!("{payload} is read");
+            };
+            assert_eq!(error.to_string(), says);
+        }
+    }
+
+    #[test]
+    fn an_array_is_neither_an_order_nor_a_line_nor_money() {
+        let order = |total: &str, items: &str| {
+            let payload =
+                format!(r#"{{"orderId":"1","userId":"u","total":{total},"items":{items}}}"#);
+            read("order.placed", 2, &payload)
+        };
+        let (total, items) = (
+            r#"{"amount":5,"currency":"EUR"}"#,
+            r#"[{"sku":"a","quantity":1}]"#,
+        );
+        assert!(order(total, items).is_ok());
+        assert!(order(r#"[5,"EUR"]"#, items).is_err());
+        assert!(order(total, r#"[["a",1]]"#).is_err());
+        assert!(read("order.placed", 2, r#"["1","u",null,[5,"EUR"],[],null]"#).is_err());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::trail::{self, Trail};
 pub struct Malformed {
     path: String,
     problem: Cow<'static, str>,
-    /// Line, counted from 1, and column, in bytes: just behind what is wrong.
+    /// The line, counted from 1, and how many of its bytes were read.
     position: Option<(usize, usize)>,
 }
 
@@ -44,10 +44,13 @@ impl Malformed {
         Some(self.path.as_str()).filter(|path| !path.is_empty())
     }
 
-    /// What is wrong with it, without field and position: `expected a whole number above 0`.
+    /// The same without the field: `expected a whole number above 0, at line 1 column 27`.
     #[must_use]
-    pub fn problem(&self) -> &str {
-        &self.problem
+    pub fn problem(&self) -> String {
+        match self.position {
+            Some((line, column)) => format!("{}, at line {line} column {column}", self.problem),
+            None => self.problem.clone().into_owned(),
+        }
     }
 
     /// The same complaint about a document in which the first one lies as the field at `path`: `part`, as a slice
@@ -84,11 +87,7 @@ impl fmt::Display for Malformed {
         if !self.path.is_empty() {
             write!(f, "{}: ", self.path)?;
         }
-        f.write_str(&self.problem)?;
-        match self.position {
-            Some((line, column)) => write!(f, ", at line {line} column {column}"),
-            None => Ok(()),
-        }
+        f.write_str(&self.problem())
     }
 }
 

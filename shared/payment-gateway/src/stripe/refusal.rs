@@ -44,7 +44,7 @@ enum Doubt {
 
 /// What a status other than success means.
 pub(super) fn classify(status: u16, body: &[u8], request: &str) -> GatewayError {
-    let refusal = serde_json::from_slice::<Answer>(body)
+    let refusal = strict_json::from_slice::<Answer>(body)
         .ok()
         .map(|answer| answer.error);
     let code = refusal.as_ref().and_then(|refusal| refusal.code.as_deref());
