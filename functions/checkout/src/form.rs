@@ -290,7 +290,7 @@ mod tests {
         assert_eq!(problem.field.as_deref(), Some("items[0].quantity"));
         assert_eq!(
             problem.detail,
-            "expected a whole number above 0, at line 1 column 66"
+            "expected a whole number above 0, at line 1 column 65"
         );
     }
 

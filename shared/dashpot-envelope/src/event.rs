@@ -132,6 +132,12 @@ impl std::error::Error for Unreadable {
     }
 }
 
+impl From<serde_json::Error> for Unreadable {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Malformed(error.into())
+    }
+}
+
 impl From<Malformed> for Unreadable {
     fn from(error: Malformed) -> Self {
         Self::Malformed(error)

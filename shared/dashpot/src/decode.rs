@@ -233,6 +233,14 @@ mod tests {
                 "metadata.timestamp: number out of range, at line 1 column 73",
             ),
             (
+                r#"{"type":"","payload":{"name":"a"},"metadata":{}}"#,
+                "type: must not be empty, at line 1 column 10",
+            ),
+            (
+                r#"{"type":"thing.done","payload":{"name":"a"},"metadata":{"id":"a\nb"}}"#,
+                "metadata.id: has a character that does not show, at line 1 column 68",
+            ),
+            (
                 r#"{"type":"thing.done","payload":{"name":"a"},"metadata":{"subject":"b"}}"#,
                 "metadata.subject: is not what the payload is about",
             ),

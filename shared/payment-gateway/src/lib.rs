@@ -9,7 +9,7 @@
 //! - `intent`: what the provider knows of one payment, [`Intent`] and [`Refund`];
 //! - `error`: [`GatewayError`], which says for each failure what a caller may do next;
 //! - `id`, `money`: identifiers and amounts, parsed at the edge;
-//! - `stripe`: [`Stripe`], its wire format and the classification of its refusals;
+//! - `stripe`: [`Stripe`], its wire format and the classification of its refusals; [`answer`] reads without a call;
 //! - `config`, `key`: where the provider is and what opens it;
 //! - `secret`, `on_demand` (feature `aws`): the key out of Secrets Manager, and [`StripeOnDemand`], which reads it.
 //!
@@ -42,4 +42,4 @@ pub use money::{Amount, Currency, InvalidCurrency};
 pub use on_demand::StripeOnDemand;
 #[cfg(feature = "aws")]
 pub use secret::{SecretError, secret_key};
-pub use stripe::{Stripe, StripeError};
+pub use stripe::{Stripe, StripeError, answer};

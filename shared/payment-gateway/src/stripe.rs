@@ -1,5 +1,6 @@
 //! Stripe's `PaymentIntents` over HTTP.
 
+pub mod answer;
 mod refusal;
 mod wire;
 
@@ -195,18 +196,20 @@ fn is_loopback(url: &Url) -> bool {
 
 async fn send<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, GatewayError> {
     let response = request.send().await.map_err(refusal::transport)?;
-    let status = response.status();
+    let status = response.status().as_u16();
     let request_id = refusal::request_id(response.headers());
     let replayed = refusal::is_replayed(response.headers());
     let body = read(response).await?;
-    if status.is_success() {
-        strict_json::from_slice(&body).map_err(refusal::unreadable)
-    } else {
-        match refusal::classify(status.as_u16(), &body, &request_id) {
-            GatewayError::Unknown(cause) if replayed => Err(GatewayError::Replayed(cause)),
-            error => Err(error),
+    match answer::read(status, &body, &request_id) {
+        Err(GatewayError::Unknown(cause)) if replayed && !is_success(status) => {
+            Err(GatewayError::Replayed(cause))
         }
+        outcome => outcome,
     }
+}
+
+fn is_success(status: u16) -> bool {
+    (200..300).contains(&status)
 }
 
 async fn read(mut response: Response) -> Result<Vec<u8>, GatewayError> {

@@ -70,13 +70,12 @@ impl Malformed {
 
     /// The same complaint, about what begins behind these bytes.
     pub(crate) fn after(self, before: &[u8]) -> Self {
-        let lines = before.iter().filter(|byte| **byte == b'\n').count();
-        let last = before.rsplit(|byte| *byte == b'\n').next();
-        let indent = last.map_or(0, <[u8]>::len);
+        let mut lines = before.rsplit(|byte| *byte == b'\n');
+        let indent = lines.next().map_or(0, <[u8]>::len);
         let (line, column) = self.position.unwrap_or((1, 1));
         let column = if line == 1 { indent + column } else { column };
         Self {
-            position: Some((lines + line, column)),
+            position: Some((lines.count() + line, column)),
             ..self
         }
     }
@@ -92,6 +91,13 @@ impl fmt::Display for Malformed {
 }
 
 impl std::error::Error for Malformed {}
+
+/// What `serde_json` says by itself, which knows no path.
+impl From<serde_json::Error> for Malformed {
+    fn from(error: serde_json::Error) -> Self {
+        Self::of(&error, Trail::default())
+    }
+}
 
 /// The field that the error itself names, if it does, and the problem in words that need no Rust.
 fn explain(error: &serde_json::Error) -> (String, Cow<'static, str>) {

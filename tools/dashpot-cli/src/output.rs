@@ -47,6 +47,20 @@ pub fn table(headings: &[&str], rows: &[Vec<String>]) -> Result<()> {
     Ok(())
 }
 
+/// The text with everything written out that a terminal would take for a command, or that turns or hides what stands
+/// beside it: what others wrote is looked at, never obeyed.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    let show = |c: char| match c {
+        '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+            c.escape_unicode().to_string()
+        }
+        c if c.is_control() => c.escape_default().to_string(),
+        c => c.to_string(),
+    };
+    text.chars().map(show).collect()
+}
+
 /// A moment in UTC, from milliseconds since the Unix epoch.
 #[must_use]
 pub fn moment(milliseconds: i64) -> String {

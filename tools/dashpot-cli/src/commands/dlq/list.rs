@@ -172,11 +172,11 @@ fn show(services: &[DeadLetters]) -> Result<()> {
             vec![
                 service.clone(),
                 group.count.to_string(),
-                group.reason.clone(),
-                group.r#type.clone().unwrap_or_else(|| "–".to_owned()),
+                output::visible(&group.reason),
+                output::visible(group.r#type.as_deref().unwrap_or("–")),
                 group.oldest.map_or_else(|| "–".to_owned(), output::moment),
                 group.message_ids[0].clone(),
-                group.detail.chars().take(WIDEST_DETAIL).collect(),
+                output::visible(&group.detail.chars().take(WIDEST_DETAIL).collect::<String>()),
             ]
         })
         .collect();

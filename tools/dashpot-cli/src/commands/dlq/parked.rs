@@ -51,7 +51,7 @@ impl Parked {
         let note = attributes
             .get(NOTE)
             .and_then(MessageAttributeValue::string_value)
-            .and_then(|note| serde_json::from_str(note).ok());
+            .and_then(|note| strict_json::from_str(note).ok());
         Some(Self {
             service: service.to_owned(),
             id: message.message_id?,
@@ -176,6 +176,8 @@ impl Parked {
 pub(super) mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+    use proptest::prelude::*;
+
     use super::*;
 
     pub(in super::super) fn text(value: &str) -> MessageAttributeValue {
@@ -227,5 +229,43 @@ pub(super) mod tests {
             ("received_too_often", 3)
         );
         assert_eq!(parked.event_type(), Some("order.placed"));
+    }
+
+    #[test]
+    fn what_is_no_note_gives_no_reason() {
+        for note in [
+            "null",
+            "[]",
+            r#"["malformed","no JSON"]"#,
+            r#"{"reason":7}"#,
+            r#"{"reason":"a","reason":"b"}"#,
+            r#"{"attempts":-1}"#,
+            "",
+        ] {
+            let parked = parked("d1", Some(note), None);
+            assert_eq!(parked.reason(), "received_too_often", "{note}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_note_says_the_message_can_be_listed_shown_and_counted(
+            note in prop_oneof![
+                ".*",
+                (".*", ".*", any::<i64>(), any::<u32>()).prop_map(|(reason, event, at, redrives)| json!({
+                    "reason": reason, "type": event, "eventId": event, "parkedAt": at, "redrives": redrives,
+                }).to_string()),
+            ],
+        ) {
+            let parked = parked("d1", Some(&note), Some(3));
+            prop_assert!(parked.is("d1"));
+            prop_assert!(parked.redrives() >= 3);
+            prop_assert!(parked.to_json()["body"].is_string());
+            for (_, fact) in parked.facts() {
+                prop_assert!(!crate::output::visible(&fact).chars().any(char::is_control));
+            }
+            prop_assert!(!crate::output::visible(parked.reason()).chars().any(char::is_control));
+            prop_assert!(!crate::output::moment(parked.since().unwrap_or_default()).is_empty());
+        }
     }
 }

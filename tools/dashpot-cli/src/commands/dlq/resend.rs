@@ -141,7 +141,7 @@ fn refusal(parked: &Parked, max_redrives: u32) -> Option<Fate> {
             "it was replayed {redrives} times and died again each time: find the cause first \
              (`cargo dashpot dlq show {}`), then allow more with --max-redrives {}",
             parked.id,
-            redrives + 1
+            redrives.saturating_add(1)
         )
     };
     (redrives >= max_redrives).then(|| Fate::Refused { why: why() })
@@ -153,7 +153,7 @@ fn attributes(parked: &Parked) -> HashMap<String, MessageAttributeValue> {
     attributes.remove(NOTE);
     let count = MessageAttributeValue::builder()
         .data_type("Number")
-        .string_value((parked.redrives() + 1).to_string())
+        .string_value(parked.redrives().saturating_add(1).to_string())
         .build();
     // It fails only without a data type.
     attributes.extend(count.ok().map(|count| (REDRIVES.to_owned(), count)));

@@ -50,14 +50,16 @@ pub(super) async fn run(
 }
 
 fn show(parked: &Parked) -> Result<()> {
-    let fact =
-        |name: &str, value: &str| output::line(&format!("{BOLD}{name:<16}{BOLD:#}  {value}"));
+    let fact = |name: &str, value: &str| {
+        let (name, value) = (output::visible(name), output::visible(value));
+        output::line(&format!("{BOLD}{name:<16}{BOLD:#}  {value}"))
+    };
     fact("message", &parked.id)?;
     fact("service", &parked.service)?;
     output::line(&format!(
         "{BOLD}{:<16}{BOLD:#}  {YELLOW}{}{YELLOW:#}",
         "reason",
-        parked.reason()
+        output::visible(parked.reason())
     ))?;
     fact("detail", parked.detail())?;
     fact("fingerprint", parked.fingerprint())?;
@@ -75,24 +77,13 @@ fn show(parked: &Parked) -> Result<()> {
     output::line(&format!("\n{}", readable(&parked.body)))
 }
 
-/// JSON is indented. In anything else, what a terminal would take for a command is written out.
+/// JSON is indented. What does not show is written out.
 fn readable(body: &str) -> String {
-    if let Ok(json) = serde_json::from_str::<Value>(body)
-        && let Ok(pretty) = serde_json::to_string_pretty(&json)
-    {
-        return pretty;
-    }
-    body.chars()
-        .flat_map(|character| {
-            let escaped = character.is_control() && character != '\n';
-            let text = if escaped {
-                character.escape_default().to_string()
-            } else {
-                character.to_string()
-            };
-            text.chars().collect::<Vec<_>>()
-        })
-        .collect()
+    let pretty = serde_json::from_str::<Value>(body)
+        .and_then(|json| serde_json::to_string_pretty(&json))
+        .ok();
+    let lines = pretty.as_deref().unwrap_or(body).split('\n');
+    lines.map(output::visible).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -103,5 +94,9 @@ mod tests {
     fn json_is_indented_and_anything_else_is_shown_without_control_characters() {
         assert_eq!(readable(r#"{"a":1}"#), "{\n  \"a\": 1\n}");
         assert_eq!(readable("{broken\u{1b}[2J\nöl"), "{broken\\u{1b}[2J\nöl");
+        assert_eq!(
+            readable("{\"a\":\"\u{9b}2J\u{202e}\"}"),
+            "{\n  \"a\": \"\\u{9b}2J\\u{202e}\"\n}"
+        );
     }
 }
