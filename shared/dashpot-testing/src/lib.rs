@@ -9,12 +9,14 @@
 //! - [`Function`]: what a mapping invokes
 //! - [`LambdaHost`]: Lambda itself, around a real binary
 //! - [`proxy`]: faults on the wire, between that and what it calls
+//! - [`conformance`]: what every [`Store`](dashpot::Store) promises, as a suite for any
 //! - [`fault`]: what goes wrong with an outgoing call
 //! - [`RecordingQueue`], [`sqs_event`]: one batch, without a queue
 //!
 //! The clock of all of it is tokio's, so under `start_paused` days pass in milliseconds; only real binaries, and the
 //! wire that they speak on, have real time.
 
+pub mod conformance;
 mod event;
 pub mod fault;
 mod function;

@@ -186,6 +186,13 @@ pub enum Change {
     Remove(String),
 }
 
+impl Change {
+    fn attribute(&self) -> &str {
+        let (Self::Set(name, _) | Self::Add(name, _) | Self::Remove(name)) = self;
+        name
+    }
+}
+
 /// What must be true of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Condition {
@@ -229,6 +236,17 @@ impl Condition {
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self::All(vec![self, other])
+    }
+
+    /// Whether it holds whatever the row says.
+    #[must_use]
+    pub fn is_always(&self) -> bool {
+        match self {
+            Self::Always => true,
+            Self::All(all) => all.iter().all(Self::is_always),
+            Self::Any(any) => any.iter().any(Self::is_always),
+            _ => false,
+        }
     }
 
     /// Whether it holds of a row, or of there being none. What every store must agree with.
@@ -332,6 +350,35 @@ impl Write {
             Self::Delete { .. } | Self::Check { .. } => {}
         }
         self
+    }
+
+    /// Whether a store could do it at all, whatever the row says.
+    ///
+    /// # Errors
+    /// What is wrong: an update that changes nothing, a key, or one attribute twice; a check of nothing.
+    pub fn validate(&self) -> Result<(), String> {
+        let changes = match self {
+            Self::Update { changes, .. } => changes,
+            Self::Check { when, .. } if when.is_always() => {
+                return Err("a check without a condition".into());
+            }
+            _ => return Ok(()),
+        };
+        if changes.is_empty() {
+            return Err("an update changes nothing".into());
+        }
+        for (at, name) in changes.iter().map(Change::attribute).enumerate() {
+            if name == "pk" || name == "sk" {
+                return Err("an update changes a key".into());
+            }
+            if changes[..at]
+                .iter()
+                .any(|change| change.attribute() == name)
+            {
+                return Err(format!("an update changes `{name}` twice"));
+            }
+        }
+        Ok(())
     }
 
     /// Which row.

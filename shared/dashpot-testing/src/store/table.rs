@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use dashpot::{
-    Change, CommitError, Condition, Item, Key, Page, Query, Refusal, StoreError, Value, Write,
-};
+use dashpot::{Change, CommitError, Item, Key, Page, Query, Refusal, StoreError, Value, Write};
 
 use super::index::{Index, IndexRows, Sort};
 use super::limits::{LARGEST_PAGE, LARGEST_TRANSACTION, MOST_WRITES, check_key, check_row, size};
@@ -218,31 +216,7 @@ fn check_request(writes: &[Write]) -> Result<(), String> {
     }
     for write in writes {
         check_key(write.key())?;
-        match write {
-            Write::Update { changes, .. } => check_changes(changes)?,
-            Write::Check {
-                when: Condition::Always,
-                ..
-            } => return Err("a check without a condition".into()),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn check_changes(changes: &[Change]) -> Result<(), String> {
-    if changes.is_empty() {
-        return Err("an update changes nothing".into());
-    }
-    let mut names = BTreeSet::new();
-    for change in changes {
-        let (Change::Set(name, _) | Change::Add(name, _) | Change::Remove(name)) = change;
-        if name == "pk" || name == "sk" {
-            return Err("an update changes a key".into());
-        }
-        if !names.insert(name) {
-            return Err(format!("an update changes `{name}` twice"));
-        }
+        write.validate()?;
     }
     Ok(())
 }

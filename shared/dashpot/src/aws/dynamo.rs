@@ -160,6 +160,10 @@ impl DynamoStore {
 
 impl Store for DynamoStore {
     async fn commit(&self, writes: &[Write]) -> Result<(), CommitError> {
+        // DynamoDB takes some of these where they stand alone, and refuses them in a transaction.
+        for write in writes {
+            write.validate().map_err(CommitError::Invalid)?;
+        }
         match writes {
             [] => Ok(()),
             [write] if !write.counts() => self.commit_one(write).await,

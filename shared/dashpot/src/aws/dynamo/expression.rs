@@ -40,7 +40,7 @@ impl Expression {
     }
 
     pub(super) fn condition(&mut self, condition: &Condition) -> Option<String> {
-        if is_always(condition) {
+        if condition.is_always() {
             return None;
         }
         Some(match condition {
@@ -99,16 +99,6 @@ impl Expression {
             .map(|(clause, parts)| format!("{clause} {}", parts.join(", ")))
             .collect();
         (!clauses.is_empty()).then(|| clauses.join(" "))
-    }
-}
-
-/// Whether it holds whatever the row says.
-fn is_always(condition: &Condition) -> bool {
-    match condition {
-        Condition::Always => true,
-        Condition::All(all) => all.iter().all(is_always),
-        Condition::Any(any) => any.iter().any(is_always),
-        _ => false,
     }
 }
 
