@@ -53,6 +53,7 @@ mod row;
 #[cfg(feature = "lambda")]
 mod run;
 mod salvage;
+mod scan;
 mod sendable;
 mod shard;
 mod store;

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::fmt;
 
 use dashpot_envelope::Malformed;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::salvage::salvage;
+use crate::scan::records;
 
 /// What Lambda hands over: the records of one batch, viewed in the event's text.
 #[derive(Debug, Deserialize)]
@@ -33,8 +34,8 @@ pub struct Message<'a> {
     #[serde(borrow, default)]
     pub attributes: Attributes<'a>,
     /// What the sender added, as JSON: read only when it is needed.
-    #[serde(borrow, default)]
-    pub message_attributes: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "raw_text")]
+    pub message_attributes: Option<&'a str>,
     /// The queue's ARN.
     #[serde(rename = "eventSourceARN", borrow, default)]
     pub source_arn: Cow<'a, str>,
@@ -44,14 +45,24 @@ pub struct Message<'a> {
 }
 
 impl<'a> SqsEvent<'a> {
-    /// Reads the payload of an invocation in one pass. One in which that fails is read again, with patience: a record
-    /// that is not as SQS sends it is a verdict about its own message.
+    /// Reads the payload of an invocation in one pass. One that is not as SQS sends it is read again, by serde, and
+    /// where that fails once more, with patience: a record that cannot be read is a verdict about its own message.
     pub(crate) fn read(payload: &'a str) -> Result<Self, Malformed> {
+        if let Some(records) = records(payload) {
+            return Ok(Self { records });
+        }
         strict_json::from_str(payload).or_else(|error| {
             let records = salvage(payload).ok_or(error)?;
             Ok(Self { records })
         })
     }
+}
+
+fn raw_text<'de: 'a, 'a, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<&'a str>, D::Error> {
+    let raw: Option<&RawValue> = Deserialize::deserialize(deserializer)?;
+    Ok(raw.map(RawValue::get))
 }
 
 /// Without body and attributes: they may be personal.
@@ -139,7 +150,7 @@ impl Message<'_> {
     #[must_use]
     pub fn sender_attributes(&self) -> std::collections::BTreeMap<String, MessageAttribute> {
         self.message_attributes
-            .and_then(|raw| strict_json::from_str(raw.get()).ok())
+            .and_then(|raw| strict_json::from_str(raw).ok())
             .unwrap_or_default()
     }
 
@@ -147,7 +158,7 @@ impl Message<'_> {
     pub(crate) fn text_attribute(&self, name: &str) -> Option<String> {
         // The search keeps the usual case, no such attribute, from parsing them all.
         self.message_attributes
-            .filter(|raw| raw.get().contains(name))
+            .filter(|raw| raw.contains(name))
             .and_then(|_| self.sender_attributes().remove(name)?.string_value)
     }
 }

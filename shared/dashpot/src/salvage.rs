@@ -42,7 +42,7 @@ fn message<'a>(fields: &Fields<'a>) -> Option<Message<'a>> {
         attributes: fields
             .read::<Attributes<'a>>("attributes")
             .unwrap_or_default(),
-        message_attributes: fields.get("messageAttributes").next(),
+        message_attributes: fields.get("messageAttributes").next().map(RawValue::get),
         source_arn: text("eventSourceARN"),
         defect,
     })

@@ -28,15 +28,17 @@ pub(crate) struct Report<'a> {
     dwell: Vec<u64>,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
+/// What the first line of a batch says beside the metrics' values.
+#[derive(Clone, Copy)]
 struct Summary<'a> {
-    level: &'static str,
-    message: &'static str,
     service: &'a str,
     version: &'a str,
-    #[serde(rename = "request_id")]
     request_id: &'a str,
+    counts: Counts,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Counts {
     received: u64,
     processed: u64,
     duplicates: u64,
@@ -63,25 +65,33 @@ struct Line<'a> {
     detail: &'a str,
 }
 
+/// A line with metrics. What is told once a batch is left out of the lines that only carry on the values of a large one.
 #[derive(Serialize)]
 struct Embedded<'a> {
     #[serde(rename = "_aws")]
     aws: Directive,
-    #[serde(flatten)]
-    summary: Option<&'a Summary<'a>>,
-    #[serde(flatten)]
-    overflow: Option<Overflow<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    level: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'static str>,
+    service: &'a str,
+    version: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    received: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    processed: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duplicates: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parked: Option<u64>,
     #[serde(rename = "handlerDuration", skip_serializing_if = "<[u64]>::is_empty")]
     handler: &'a [u64],
     #[serde(rename = "dwellTime", skip_serializing_if = "<[u64]>::is_empty")]
     dwell: &'a [u64],
-}
-
-/// A line that only carries on the values of a large batch.
-#[derive(Serialize)]
-struct Overflow<'a> {
-    service: &'a str,
-    version: &'a str,
 }
 
 #[derive(Serialize)]
@@ -111,16 +121,10 @@ impl<'a> Report<'a> {
         Self {
             lines: String::new(),
             summary: Summary {
-                level: "info",
-                message: "batch handled",
                 service,
                 version: function_version(),
                 request_id,
-                received: 0,
-                processed: 0,
-                duplicates: 0,
-                failed: 0,
-                parked: 0,
+                counts: Counts::default(),
             },
             handler: Vec::new(),
             dwell: Vec::new(),
@@ -129,28 +133,29 @@ impl<'a> Report<'a> {
 
     pub(crate) fn message(&mut self, message: &Message<'_>, outcome: &Outcome) {
         let summary = &mut self.summary;
-        summary.received += 1;
+        let counts = &mut summary.counts;
+        counts.received += 1;
         self.handler.extend(outcome.handler_millis);
         self.dwell.extend(outcome.subject.dwell_millis);
         let (level, text, reason, delay) = match outcome.fate {
             Fate::Done => {
-                summary.processed += 1;
+                counts.processed += 1;
                 return;
             }
             Fate::Duplicate => {
-                summary.duplicates += 1;
+                counts.duplicates += 1;
                 ("info", "message was handled before", None, None)
             }
             Fate::Parked(reason) => {
-                summary.parked += 1;
+                counts.parked += 1;
                 ("error", "message parked", Some(reason.as_str()), None)
             }
             Fate::Delayed(delay) => {
-                summary.failed += 1;
+                counts.failed += 1;
                 ("warn", "message comes back", None, Some(delay.as_secs()))
             }
             Fate::Returned => {
-                summary.failed += 1;
+                counts.failed += 1;
                 ("warn", "message comes back", None, None)
             }
         };
@@ -181,6 +186,7 @@ impl<'a> Report<'a> {
         };
         for n in 0..lines {
             let (handler, dwell) = (chunk(&self.handler, n), chunk(&self.dwell, n));
+            let once = (n == 0).then_some(self.summary);
             let metric = |name, unit| Metric { name, unit };
             let mut metrics = Vec::with_capacity(6);
             if n == 0 {
@@ -202,11 +208,16 @@ impl<'a> Report<'a> {
                         metrics,
                     }],
                 },
-                summary: (n == 0).then_some(&self.summary),
-                overflow: (n > 0).then_some(Overflow {
-                    service: self.summary.service,
-                    version: self.summary.version,
-                }),
+                level: once.map(|_| "info"),
+                message: once.map(|_| "batch handled"),
+                service: self.summary.service,
+                version: self.summary.version,
+                request_id: once.map(|summary| summary.request_id),
+                received: once.map(|summary| summary.counts.received),
+                processed: once.map(|summary| summary.counts.processed),
+                duplicates: once.map(|summary| summary.counts.duplicates),
+                failed: once.map(|summary| summary.counts.failed),
+                parked: once.map(|summary| summary.counts.parked),
                 handler: &self.handler[handler],
                 dwell: &self.dwell[dwell],
             };

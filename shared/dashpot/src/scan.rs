@@ -1,0 +1,379 @@
+//! The fast reading of an SQS event, in one pass, for an event as SQS sends it: objects, lists and strings, nothing else.
+//!
+//! About anything else, be it valid or not, it says nothing, and `serde_json` reads it: there is one place that says what
+//! is wrong. What it does read, it reads as `serde_json` would; a property test holds the two against each other.
+
+use std::borrow::Cow;
+
+use memchr::memchr2;
+
+use crate::message::{Attributes, Message};
+
+/// Objects and lists in a record lie no deeper: SQS's own attributes are two deep.
+const DEEPEST: usize = 8;
+
+/// How much of a body is made room for at first: one that is larger makes its buffer grow.
+const USUAL_BODY: usize = 1024;
+
+/// The records of the event.
+pub(crate) fn records(event: &str) -> Option<Vec<Message<'_>>> {
+    let mut scan = Scan { text: event, at: 0 };
+    let mut records = None;
+    scan.object(|scan, key| match key {
+        "Records" if records.is_none() => {
+            let mut messages = Vec::new();
+            scan.list(|scan| {
+                messages.push(scan.record()?);
+                Some(())
+            })?;
+            records = Some(messages);
+            Some(())
+        }
+        "Records" => None,
+        _ => scan.skip(DEEPEST),
+    })?;
+    scan.space();
+    (scan.at == event.len()).then_some(records).flatten()
+}
+
+struct Scan<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Scan<'a> {
+    fn record(&mut self) -> Option<Message<'a>> {
+        let (mut id, mut receipt, mut body, mut source) = (None, None, None, None);
+        let (mut attributes, mut from_sender) = (None, None);
+        self.object(|scan, key| match key {
+            "messageId" => scan.string_into(&mut id),
+            "receiptHandle" => scan.string_into(&mut receipt),
+            "body" => scan.string_into(&mut body),
+            "eventSourceARN" => scan.string_into(&mut source),
+            "attributes" => set(&mut attributes, scan.attributes()?),
+            "messageAttributes" => {
+                scan.space();
+                let start = scan.at;
+                scan.skip(DEEPEST)?;
+                set(&mut from_sender, &scan.text[start..scan.at])
+            }
+            _ => scan.skip(DEEPEST),
+        })?;
+        Some(Message {
+            message_id: id?,
+            receipt_handle: receipt.unwrap_or_default(),
+            body: body.unwrap_or_default(),
+            attributes: attributes.unwrap_or_default(),
+            message_attributes: from_sender,
+            source_arn: source.unwrap_or_default(),
+            defect: None,
+        })
+    }
+
+    fn attributes(&mut self) -> Option<Attributes<'a>> {
+        let (mut count, mut first) = (None, None);
+        self.object(|scan, key| match key {
+            "ApproximateReceiveCount" => scan.string_into(&mut count),
+            "ApproximateFirstReceiveTimestamp" => scan.string_into(&mut first),
+            _ => scan.skip(DEEPEST),
+        })?;
+        Some(Attributes {
+            approximate_receive_count: count.unwrap_or_default(),
+            approximate_first_receive_timestamp: first.unwrap_or_default(),
+        })
+    }
+
+    /// Reads an object; `member` takes each key and reads its value.
+    fn object(&mut self, mut member: impl FnMut(&mut Self, &'a str) -> Option<()>) -> Option<()> {
+        self.take(b'{')?;
+        if self.peek()? == b'}' {
+            return self.take(b'}');
+        }
+        loop {
+            self.take(b'"')?;
+            let start = self.at;
+            self.at = self.plain_end()?;
+            let key = &self.text[start..self.at];
+            // A key with an escape in it is not as SQS writes it.
+            self.take(b'"')?;
+            self.take(b':')?;
+            member(self, key)?;
+            if self.peek()? == b'}' {
+                return self.take(b'}');
+            }
+            self.take(b',')?;
+        }
+    }
+
+    /// Reads a list; `element` reads each value.
+    fn list(&mut self, mut element: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
+        self.take(b'[')?;
+        if self.peek()? == b']' {
+            return self.take(b']');
+        }
+        loop {
+            element(self)?;
+            if self.peek()? == b']' {
+                return self.take(b']');
+            }
+            self.take(b',')?;
+        }
+    }
+
+    /// Passes over a value that nobody asks for.
+    fn skip(&mut self, depth: usize) -> Option<()> {
+        match self.peek()? {
+            b'"' => self.skip_string(),
+            b'{' => self.object(|scan, _| scan.skip(depth.checked_sub(1)?)),
+            b'[' => self.list(|scan| scan.skip(depth.checked_sub(1)?)),
+            _ => None,
+        }
+    }
+
+    fn skip_string(&mut self) -> Option<()> {
+        self.take(b'"')?;
+        loop {
+            self.at = self.plain_end()?;
+            if self.text.as_bytes()[self.at] == b'"' {
+                self.at += 1;
+                return Some(());
+            }
+            self.escape()?;
+        }
+    }
+
+    fn string_into(&mut self, into: &mut Option<Cow<'a, str>>) -> Option<()> {
+        self.take(b'"')?;
+        let start = self.at;
+        let end = self.plain_end()?;
+        self.at = end;
+        let string = if self.text.as_bytes()[end] == b'"' {
+            self.at += 1;
+            Cow::Borrowed(&self.text[start..end])
+        } else {
+            Cow::Owned(self.unescape(start)?)
+        };
+        set(into, string)
+    }
+
+    /// Reads on in a string that began at `start`, from its first escape. A body is JSON in a string: there is an escape
+    /// in every eight bytes or so, hence eight at a time, copied before it is known how many of them count.
+    fn unescape(&mut self, start: usize) -> Option<String> {
+        let bytes = self.text.as_bytes();
+        let mut string = bytes[start..self.at].to_vec();
+        let mut length = string.len();
+        string.resize(length + USUAL_BODY.min(bytes.len() - start) + EIGHT, 0);
+        loop {
+            if string.len() < length + 2 * EIGHT {
+                string.resize(2 * string.len(), 0);
+            }
+            let rest = &bytes[self.at..];
+            let eight = rest.first_chunk().copied().unwrap_or_else(|| {
+                let mut last = [0; EIGHT];
+                last[..rest.len()].copy_from_slice(rest);
+                last
+            });
+            string[length..length + EIGHT].copy_from_slice(&eight);
+            let plain = plain_bytes(u64::from_le_bytes(eight));
+            self.at += plain;
+            length += plain;
+            if plain == EIGHT {
+                continue;
+            }
+            match bytes.get(self.at)? {
+                b'"' => {
+                    self.at += 1;
+                    string.truncate(length);
+                    return String::from_utf8(string).ok();
+                }
+                b'\\' => match self.escape()? {
+                    Escape::Byte(byte) => {
+                        string[length] = byte;
+                        length += 1;
+                    }
+                    Escape::Code(code) => {
+                        // Half of a surrogate pair is none.
+                        let character = char::from_u32(code)?;
+                        length += character.encode_utf8(&mut string[length..]).len();
+                    }
+                },
+                // JSON has no control characters in its strings.
+                _ => return None,
+            }
+        }
+    }
+
+    /// Reads an escape, from its backslash.
+    fn escape(&mut self) -> Option<Escape> {
+        let rest = &self.text.as_bytes()[self.at..];
+        let byte = match rest.get(1)? {
+            byte @ (b'"' | b'\\' | b'/') => *byte,
+            b'b' => 8,
+            b'f' => 12,
+            b'n' => b'\n',
+            b'r' => b'\r',
+            b't' => b'\t',
+            b'u' => {
+                let digit =
+                    |code: u32, byte: &u8| Some(code << 4 | char::from(*byte).to_digit(16)?);
+                let code = rest.get(2..6)?.iter().try_fold(0, digit)?;
+                self.at += 6;
+                return Some(Escape::Code(code));
+            }
+            _ => return None,
+        };
+        self.at += 2;
+        Some(Escape::Byte(byte))
+    }
+
+    /// Where the plain part of a string ends that goes on here: at a quote or a backslash.
+    fn plain_end(&self) -> Option<usize> {
+        let rest = &self.text.as_bytes()[self.at..];
+        let plain = memchr2(b'"', b'\\', rest)?;
+        // Not `any`: without a way out in the middle the compiler looks at many at once.
+        let least = rest[..plain]
+            .iter()
+            .fold(u8::MAX, |least, &byte| least.min(byte));
+        (least >= b' ').then_some(self.at + plain)
+    }
+
+    fn take(&mut self, byte: u8) -> Option<()> {
+        (self.peek()? == byte).then(|| self.at += 1)
+    }
+
+    fn peek(&mut self) -> Option<u8> {
+        self.space();
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn space(&mut self) {
+        let bytes = self.text.as_bytes();
+        while let Some(b' ' | b'\n' | b'\r' | b'\t') = bytes.get(self.at) {
+            self.at += 1;
+        }
+    }
+}
+
+enum Escape {
+    Byte(u8),
+    Code(u32),
+}
+
+const EIGHT: usize = size_of::<u64>();
+
+/// How many of eight bytes, from the lowest, come before a quote, a backslash or a control character: "Determine if a word
+/// has a byte less than n", Bit Twiddling Hacks, where the lowest that is found is exact.
+fn plain_bytes(eight: u64) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES << 7;
+    let less_than = |word: u64, n: u64| word.wrapping_sub(ONES * n) & !word & HIGH;
+    let equal = |byte: u8| less_than(eight ^ (ONES * u64::from(byte)), 1);
+    let found = equal(b'"') | equal(b'\\') | less_than(eight, 0x20);
+    // Without a find there are 64 zeros.
+    (found.trailing_zeros() / 8) as usize
+}
+
+/// A member that is there twice is not as SQS writes it.
+fn set<T>(member: &mut Option<T>, value: T) -> Option<()> {
+    member.replace(value).is_none().then_some(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::message::SqsEvent;
+
+    const EVENT: &str = r#"{"Records":[{"messageId":"m-1","receiptHandle":"r-1","body":"{\"a\":\"ä\u00e4\n\"}",
+        "attributes":{"ApproximateReceiveCount":"3","SentTimestamp":"1","ApproximateFirstReceiveTimestamp":"17"},
+        "messageAttributes":{"type":{"stringValue":"a\"b","stringListValues":[],"binaryListValues":["eA=="],"dataType":"String"}},
+        "md5OfBody":"x","eventSource":"aws:sqs","eventSourceARN":"arn:aws:sqs:eu-central-1:1:q"}, {"messageId":"m-2","body":"plain"}]}"#;
+
+    fn facts(messages: &[Message<'_>]) -> Vec<Vec<String>> {
+        let facts = |message: &Message<'_>| {
+            let attributes = &message.attributes;
+            [
+                message.message_id.as_ref(),
+                &message.receipt_handle,
+                &message.body,
+                &message.source_arn,
+                &attributes.approximate_receive_count,
+                &attributes.approximate_first_receive_timestamp,
+                message.message_attributes.unwrap_or("none"),
+            ]
+            .map(str::to_owned)
+            .into()
+        };
+        messages.iter().map(facts).collect()
+    }
+
+    /// Reads both ways; the fast one may say nothing, but nothing else.
+    fn reads_alike(event: &str) -> bool {
+        let Some(fast) = records(event) else {
+            return true;
+        };
+        let slow: Option<SqsEvent<'_>> = serde_json::from_str(event).ok();
+        slow.is_some_and(|slow| facts(&fast) == facts(&slow.records))
+    }
+
+    #[test]
+    fn an_event_as_sqs_sends_it_is_read_and_as_serde_json_reads_it() {
+        let read = records(EVENT).unwrap();
+        assert_eq!(read[0].body, "{\"a\":\"ää\n\"}");
+        assert!(matches!(read[1].body, Cow::Borrowed("plain")));
+        assert!(reads_alike(EVENT));
+        let empty = r#" { "Records" : [ ] , "more": {"a": []} } "#;
+        assert!(records(empty).unwrap().is_empty() && reads_alike(empty));
+    }
+
+    #[test]
+    fn about_anything_else_nothing_is_said() {
+        for event in [
+            "",
+            "[]",
+            "{}",
+            r#"{"Records":[]"#,
+            r#"{"Records":[]}x"#,
+            r#"{"Records":[],"Records":[]}"#,
+            r#"{"Records":[{}]}"#,
+            r#"{"Records":[{"messageId":"m","messageId":"n"}]}"#,
+            r#"{"Records":[{"messageId":"m","body":7}]}"#,
+            r#"{"Records":[{"messageId":"m","body":"\ud83d\ude00"}]}"#,
+            r#"{"Records":[{"messageId":"m","body":"\x"}]}"#,
+            r#"{"Records":[{"messageId":"m","x":"\ug000"}]}"#,
+            "{\"Records\":[{\"messageId\":\"m\",\"body\":\"a\nb\"}]}",
+            "{\"Records\":[{\"messageId\":\"m\",\"body\":\"\\n\n\"}]}",
+            r#"{"Records":[{"messageId":"m","x":[[[[[[[[[[]]]]]]]]]]}]}"#,
+            r#"{"Records":[{"messageId":"m","b\u006fdy":"x"}]}"#,
+        ] {
+            assert!(records(event).is_none(), "{event}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_body_is_read_as_it_was_written(body in "(?s).*") {
+            let event = format!(
+                r#"{{"Records":[{{"messageId":"m","body":{}}}]}}"#,
+                serde_json::to_string(&body).unwrap()
+            );
+            prop_assert_eq!(&records(&event).unwrap()[0].body, &body);
+        }
+
+        /// What is cut, doubled or exchanged somewhere in an event.
+        #[test]
+        fn whatever_is_read_is_read_as_serde_json_reads_it(
+            edits in prop::collection::vec((0..EVENT.len(), 0..12_usize, "[\\\\\"{}\\[\\],:u0d8 \u{1}näbody]{0,6}"), 1..4)
+        ) {
+            let mut event = EVENT.to_owned();
+            for (at, cut, insert) in edits {
+                let boundary = |at: usize| (at.min(event.len())..).find(|&at| event.is_char_boundary(at)).unwrap();
+                let range = boundary(at)..boundary(at + cut);
+                event.replace_range(range, &insert);
+            }
+            prop_assert!(reads_alike(&event), "{}", event);
+        }
+    }
+}
