@@ -146,22 +146,21 @@ fn serve(
     }
 }
 
-/// Reads one request: its first line, and its body. None when the connection has ended.
+/// Reads one request: its head, and its body. None when the connection has ended.
 pub fn request(reader: &mut impl BufRead) -> Option<(String, String)> {
-    let (mut first, mut length) = (String::new(), 0);
-    reader.read_line(&mut first).ok().filter(|&n| n > 0)?;
+    let (mut head, mut length) = (String::new(), 0);
     loop {
-        let mut header = String::new();
-        reader.read_line(&mut header).ok()?;
-        match header.split_once(':') {
+        let start = head.len();
+        reader.read_line(&mut head).ok().filter(|&n| n > 0)?;
+        match head[start..].split_once(':') {
             Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
                 length = value.trim().parse().ok()?;
             }
-            Some(_) => {}
-            None => break,
+            _ if head[start..].trim().is_empty() => break,
+            _ => {}
         }
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    Some((first, String::from_utf8_lossy(&body).into_owned()))
+    Some((head, String::from_utf8_lossy(&body).into_owned()))
 }

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::host::Host;
-use crate::{endpoint, event, example, peer};
+use crate::sqs::Queues;
+use crate::{command_line, endpoint, event, example, peer};
 
 type Env = BTreeMap<&'static str, String>;
 
@@ -105,7 +108,7 @@ pub fn start() {
         Function::new("atomic, the system's roots", atomic.clone()).on_aws(Duration::ZERO),
         Function::new("atomic, Amazon's roots alone", atomic)
             .on_aws(Duration::ZERO)
-            .with("TRUST", "amazon"),
+            .with("TLS_ROOTS", "amazon"),
     ];
     let mut rounds: Vec<Vec<f64>> = Vec::new();
     for _ in 0..61 {
@@ -200,4 +203,48 @@ pub fn store() {
         let quarter = walls.len() / 4;
         println!("| {records} | {middle:.1} | {:.1} to {:.1} |", walls[quarter], walls[walls.len() - 1 - quarter]);
     }
+}
+
+/// A dead-letter queue of 100,000 is listed and replayed, against a queue in memory.
+pub fn replay() {
+    const LETTERS: usize = 100_000;
+    let binary = command_line();
+    let queues = Queues::start(LETTERS);
+    println!("| command | seconds | messages a second | the most resident, MiB |\n|---|---|---|---|");
+    let limit = LETTERS.to_string();
+    for command in [&["list"][..], &["replay", "--all", "--yes"]] {
+        let start = Instant::now();
+        let mut child = Command::new(&binary)
+            .args(["--stack", "bench", "dlq"])
+            .args(command)
+            .args(["--limit", &limit])
+            .env("AWS_REGION", "eu-west-1")
+            .env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+            .env("AWS_SECRET_ACCESS_KEY", "secret")
+            .env("AWS_ENDPOINT_URL", &queues.url)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the command line runs");
+        let status = format!("/proc/{}/status", child.id());
+        let mut most = 0;
+        let ended = loop {
+            if let Some(ended) = child.try_wait().expect("it can be asked") {
+                break ended;
+            }
+            let text = std::fs::read_to_string(&status).unwrap_or_default();
+            let line = text.lines().find(|line| line.starts_with("VmHWM"));
+            let now = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+            most = most.max(now.unwrap_or_default());
+            thread::sleep(Duration::from_millis(20));
+        };
+        assert!(ended.success(), "{ended}");
+        let seconds = start.elapsed().as_secs_f64();
+        let rate = LETTERS as f64 / seconds;
+        let name = command.join(" ");
+        println!("| dlq {name} | {seconds:.1} | {rate:.0} | {:.0} |", most as f64 / 1024.0);
+        if command[0] == "list" {
+            assert_eq!(queues.visible(), LETTERS, "everything is given back");
+        }
+    }
+    assert_eq!((queues.sent(), queues.deleted()), (LETTERS, LETTERS));
 }
