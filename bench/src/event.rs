@@ -19,7 +19,7 @@ pub fn batch(records: usize, lines: usize) -> Arc<Vec<u8>> {
 pub fn body(n: usize, lines: usize) -> String {
     let item = |line: usize| {
         json!({
-            "sku": format!("chair-oak-{:04}", line % 10_000), "quantity": 2,
+            "sku": format!("chair-oak-natural-{:04}", line % 10_000), "quantity": 2,
             "unitPrice": { "amount": 4999, "currency": "EUR" }
         })
     };
@@ -27,23 +27,21 @@ pub fn body(n: usize, lines: usize) -> String {
     json!({
         "type": "order.placed",
         "payload": {
-            "orderId": order, "userId": format!("user_{n:06}"), "customer": { "email": "ada.lovelace@example.com" },
+            "orderId": order, "userId": format!("user_{n:06}"), "customer": { "email": "ada.augusta.king.countess.lovelace@example.com" },
             "total": { "amount": 9998 * lines, "currency": "EUR" },
             "items": (0..lines).map(item).collect::<Vec<Value>>(),
             "paymentIntentId": "pi_3SV4SHPNFDCYD3OL33F3AH3S"
         },
         "metadata": {
             "id": format!("01a19b98-1e74-76cd-bbad-{n:012x}"), "timestamp": 1_793_611_800_180_u64,
-            "correlationId": "req_b04257e51203", "version": 2, "source": "checkout", "subject": order, "hops": 0
+            "correlationId": "req_b04257e512030", "version": 2, "source": "checkout", "subject": order, "hops": 0
         }
     })
     .to_string()
 }
 
 fn record(n: usize, lines: usize) -> Value {
-    let attribute = |text: &str| {
-        json!({ "stringValue": text, "stringListValues": [], "binaryListValues": [], "dataType": "String" })
-    };
+    let attribute = |text: &str| json!({ "stringValue": text, "stringListValues": [], "binaryListValues": [], "dataType": "String" });
     json!({
         "messageId": format!("98cdf011-6671-4c6a-8d5c-{n:012x}"),
         "receiptHandle": format!("AQEB{}", "vspw2vjCZXIqe2/5N6U1dBTExj1t+dBvBQhVWJ4CEM".repeat(8)),
@@ -61,4 +59,9 @@ fn record(n: usize, lines: usize) -> Value {
         "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:dashpot-inventory",
         "awsRegion": "eu-west-1"
     })
+}
+
+#[test]
+fn a_body_with_two_lines_has_668_bytes() {
+    assert_eq!(body(1, 2).len(), 668);
 }

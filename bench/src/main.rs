@@ -13,7 +13,9 @@ use std::process::Command;
 
 /// Where the project lies: beside this folder.
 fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("it has one")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("it has one")
 }
 
 /// One of dashpot's examples, built as it ships; or from the folder that `EXAMPLES` names, where another build is to be
@@ -23,16 +25,32 @@ pub fn example(name: &str) -> PathBuf {
         return Path::new(&folder).join(name);
     }
     let mut build = Command::new(env!("CARGO"));
-    build.current_dir(root()).args(["build", "--release", "--quiet", "--package", "dashpot", "--example", name]);
-    assert!(build.status().expect("cargo runs").success(), "the example is built");
+    build.current_dir(root()).args([
+        "build",
+        "--release",
+        "--quiet",
+        "--package",
+        "dashpot",
+        "--example",
+        name,
+    ]);
+    assert!(
+        build.status().expect("cargo runs").success(),
+        "the example is built"
+    );
     root().join("target/release/examples").join(name)
 }
 
 /// The command line, built as `cargo dashpot` builds it.
 pub fn command_line() -> PathBuf {
     let mut build = Command::new(env!("CARGO"));
-    build.current_dir(root()).args(["build", "--quiet", "--workspace", "--bins"]);
-    assert!(build.status().expect("cargo runs").success(), "the command line is built");
+    build
+        .current_dir(root())
+        .args(["build", "--quiet", "--workspace", "--bins"]);
+    assert!(
+        build.status().expect("cargo runs").success(),
+        "the command line is built"
+    );
     root().join("target/debug/dashpot")
 }
 
@@ -45,7 +63,9 @@ pub fn peer(name: &str) -> PathBuf {
 fn main() {
     let mut wanted: Vec<String> = std::env::args().skip(1).collect();
     if wanted.is_empty() {
-        wanted = ["cpu", "start", "resident", "growth", "store", "replay"].map(str::to_owned).into();
+        wanted = ["cpu", "start", "resident", "growth", "store", "replay"]
+            .map(str::to_owned)
+            .into();
     }
     for scenario in wanted {
         println!("\n## {scenario}");

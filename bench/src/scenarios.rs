@@ -35,11 +35,15 @@ impl Function {
                 ("AWS_SESSION_TOKEN", "token"),
                 ("TABLE_NAME", "stock"),
                 ("QUEUE_URL", "http://127.0.0.1:9/stock"),
-                ("DEAD_LETTER_QUEUE_URL", "http://127.0.0.1:9/stock-dead-letters"),
+                (
+                    "DEAD_LETTER_QUEUE_URL",
+                    "http://127.0.0.1:9/stock-dead-letters",
+                ),
             ]
             .map(text),
         );
-        self.env.insert("AWS_ENDPOINT_URL", endpoint::start(latency));
+        self.env
+            .insert("AWS_ENDPOINT_URL", endpoint::start(latency));
         self
     }
 
@@ -65,7 +69,9 @@ pub fn cpu() {
         Function::new("partial_failures", example("partial_failures")),
         Function::new("bare runtime", peer("bare")),
     ];
-    println!("| function | batch | us per record | ratio to the sample way | quartiles |\n|---|---|---|---|---|");
+    println!(
+        "| function | batch | us per record | ratio to the sample way | quartiles |\n|---|---|---|---|---|"
+    );
     for records in [10, 100] {
         let event = event::batch(records, 2);
         let invocations = 2_000 / records;
@@ -94,7 +100,10 @@ pub fn cpu() {
             let (spent, ratio) = (median(&mut spent), median(&mut ratios));
             let quarter = ratios.len() / 4;
             let (low, high) = (ratios[quarter], ratios[ratios.len() - 1 - quarter]);
-            println!("| {} | {records} | {spent:.2} | {ratio:.2} | {low:.2} to {high:.2} |", function.name);
+            println!(
+                "| {} | {records} | {spent:.2} | {ratio:.2} | {low:.2} to {high:.2} |",
+                function.name
+            );
         }
     }
 }
@@ -115,12 +124,19 @@ pub fn start() {
         let start = |function: &Function| function.start().first_poll.as_secs_f64() * 1e3;
         rounds.push(functions.iter().map(start).collect());
     }
-    println!("| function | start to first poll, ms | fastest quarter | binary, MB |\n|---|---|---|---|");
+    println!(
+        "| function | start to first poll, ms | fastest quarter | binary, MB |\n|---|---|---|---|"
+    );
     for (n, function) in functions.iter().enumerate() {
         let mut times: Vec<f64> = rounds.iter().skip(1).map(|round| round[n]).collect();
         let middle = median(&mut times);
         let size = std::fs::metadata(&function.binary).map_or(0, |file| file.len());
-        println!("| {} | {middle:.1} | {:.1} | {:.1} |", function.name, times[times.len() / 4], size as f64 / 1e6);
+        println!(
+            "| {} | {middle:.1} | {:.1} | {:.1} |",
+            function.name,
+            times[times.len() / 4],
+            size as f64 / 1e6
+        );
     }
 }
 
@@ -132,7 +148,9 @@ pub fn resident() {
         Function::new("partial_failures", example("partial_failures")),
         Function::new("atomic", example("atomic")).on_aws(Duration::ZERO),
     ];
-    println!("| function | resident after 1 batch, MiB | after 1,000 | the most ever |\n|---|---|---|---|");
+    println!(
+        "| function | resident after 1 batch, MiB | after 1,000 | the most ever |\n|---|---|---|---|"
+    );
     for function in &functions {
         let host = function.start();
         let event = event::batch(10, 2);
@@ -143,7 +161,11 @@ pub fn resident() {
         }
         let mib = |kib: u64| kib as f64 / 1024.0;
         let (last, most) = (mib(host.memory("VmRSS")), mib(host.memory("VmHWM")));
-        println!("| {} | {:.1} | {last:.1} | {most:.1} |", function.name, mib(first));
+        println!(
+            "| {} | {:.1} | {last:.1} | {most:.1} |",
+            function.name,
+            mib(first)
+        );
     }
 }
 
@@ -151,8 +173,18 @@ pub fn resident() {
 pub fn growth() {
     let sample = Function::new("aws sample way", peer("aws_sample"));
     let ours = Function::new("partial_failures", example("partial_failures"));
-    println!("| records | lines an order | event, KiB | us per record: ours, sample way | the most resident, MiB: ours, sample way |\n|---|---|---|---|---|");
-    let shapes = [(10, 2), (100, 2), (1_000, 2), (10_000, 2), (100, 1), (100, 10), (100, 100)];
+    println!(
+        "| records | lines an order | event, KiB | us per record: ours, sample way | the most resident, MiB: ours, sample way |\n|---|---|---|---|---|"
+    );
+    let shapes = [
+        (10, 2),
+        (100, 2),
+        (1_000, 2),
+        (10_000, 2),
+        (100, 1),
+        (100, 10),
+        (100, 100),
+    ];
     for (records, lines) in shapes {
         let event = event::batch(records, lines);
         let measured: Vec<(f64, f64)> = [&ours, &sample]
@@ -201,7 +233,11 @@ pub fn store() {
             .collect();
         let middle = median(&mut walls);
         let quarter = walls.len() / 4;
-        println!("| {records} | {middle:.1} | {:.1} to {:.1} |", walls[quarter], walls[walls.len() - 1 - quarter]);
+        println!(
+            "| {records} | {middle:.1} | {:.1} to {:.1} |",
+            walls[quarter],
+            walls[walls.len() - 1 - quarter]
+        );
     }
 }
 
@@ -210,7 +246,9 @@ pub fn replay() {
     const LETTERS: usize = 100_000;
     let binary = command_line();
     let queues = Queues::start(LETTERS);
-    println!("| command | seconds | messages a second | the most resident, MiB |\n|---|---|---|---|");
+    println!(
+        "| command | seconds | messages a second | the most resident, MiB |\n|---|---|---|---|"
+    );
     let limit = LETTERS.to_string();
     for command in [&["list"][..], &["replay", "--all", "--yes"]] {
         let start = Instant::now();
@@ -241,7 +279,10 @@ pub fn replay() {
         let seconds = start.elapsed().as_secs_f64();
         let rate = LETTERS as f64 / seconds;
         let name = command.join(" ");
-        println!("| dlq {name} | {seconds:.1} | {rate:.0} | {:.0} |", most as f64 / 1024.0);
+        println!(
+            "| dlq {name} | {seconds:.1} | {rate:.0} | {:.0} |",
+            most as f64 / 1024.0
+        );
         if command[0] == "list" {
             assert_eq!(queues.visible(), LETTERS, "everything is given back");
         }

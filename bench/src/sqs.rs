@@ -58,7 +58,11 @@ impl Queues {
     }
 
     pub fn deleted(&self) -> usize {
-        self.state().deleted.iter().filter(|&&deleted| deleted).count()
+        self.state()
+            .deleted
+            .iter()
+            .filter(|&&deleted| deleted)
+            .count()
     }
 }
 
@@ -67,17 +71,30 @@ fn serve(stream: &TcpStream, state: &Mutex<State>, url: &str) {
     let mut reader = BufReader::new(stream);
     let mut out = stream;
     while let Some((head, body)) = request(&mut reader) {
-        let action = head.split("AmazonSQS.").nth(1).and_then(|rest| rest.lines().next());
+        let action = head
+            .split("AmazonSQS.")
+            .nth(1)
+            .and_then(|rest| rest.lines().next());
         let (kind, answer) = match action {
             Some(action) => {
                 let request = serde_json::from_str(&body).expect("JSON");
                 let mut state = state.lock().expect("nobody panics");
-                ("application/x-amz-json-1.0", state.answer(action.trim(), &request).to_string())
+                (
+                    "application/x-amz-json-1.0",
+                    state.answer(action.trim(), &request).to_string(),
+                )
             }
             None => ("text/xml", cloudformation(&body, url)),
         };
-        let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n", answer.len());
-        if out.write_all(head.as_bytes()).and_then(|()| out.write_all(answer.as_bytes())).is_err() {
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n",
+            answer.len()
+        );
+        if out
+            .write_all(head.as_bytes())
+            .and_then(|()| out.write_all(answer.as_bytes()))
+            .is_err()
+        {
             return;
         }
     }
@@ -86,10 +103,16 @@ fn serve(stream: &TcpStream, state: &Mutex<State>, url: &str) {
 impl State {
     fn answer(&mut self, action: &str, request: &Value) -> Value {
         let entries = request["Entries"].as_array().into_iter().flatten();
-        let number = |text: &Value| text.as_str().and_then(|text| text.parse::<usize>().ok()).expect("a number");
+        let number = |text: &Value| {
+            text.as_str()
+                .and_then(|text| text.parse::<usize>().ok())
+                .expect("a number")
+        };
         match action {
             "ReceiveMessage" => {
-                let most = request["MaxNumberOfMessages"].as_u64().map_or(1, |most| most as usize);
+                let most = request["MaxNumberOfMessages"]
+                    .as_u64()
+                    .map_or(1, |most| most as usize);
                 let count = most.min(self.visible.len());
                 let messages: Vec<Value> = self.visible.drain(..count).map(letter).collect();
                 json!({ "Messages": messages })
@@ -143,14 +166,19 @@ fn letter(n: usize) -> Value {
 fn cloudformation(request: &str, url: &str) -> String {
     if request.contains("Action=DescribeStacks") {
         let output = |name, value| {
-            format!("<member><OutputKey>{name}</OutputKey><OutputValue>{value}</OutputValue></member>")
+            format!(
+                "<member><OutputKey>{name}</OutputKey><OutputValue>{value}</OutputValue></member>"
+            )
         };
         return format!(
             "<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>s</StackName>\
              <CreationTime>2026-11-25T00:00:00Z</CreationTime><StackStatus>CREATE_COMPLETE</StackStatus><Outputs>{}{}</Outputs>\
              </member></Stacks></DescribeStacksResult></DescribeStacksResponse>",
             output("ApiUrl", url),
-            output("EventsTopicArn", "arn:aws:sns:eu-west-1:123456789012:events")
+            output(
+                "EventsTopicArn",
+                "arn:aws:sns:eu-west-1:123456789012:events"
+            )
         );
     }
     let resource = |name, path| {

@@ -124,7 +124,7 @@ fn event(records: usize, lines: usize) -> String {
             }
         });
         Delivery::new(
-            &format!("98cdf011-6671-4c6a-8d5c-{n:012x}"),
+            format!("98cdf011-6671-4c6a-8d5c-{n:012x}"),
             body.to_string(),
         )
     };

@@ -160,9 +160,9 @@ impl<'a> Scan<'a> {
     /// in every eight bytes or so, hence eight at a time, copied before it is known how many of them count.
     fn unescape(&mut self, start: usize) -> Option<String> {
         let bytes = self.text.as_bytes();
-        let mut string = bytes[start..self.at].to_vec();
-        let mut length = string.len();
-        string.resize(length + USUAL_BODY.min(bytes.len() - start) + EIGHT, 0);
+        let mut length = self.at - start;
+        let mut string = vec![0; length + USUAL_BODY.min(bytes.len() - start) + EIGHT];
+        string[..length].copy_from_slice(&bytes[start..self.at]);
         loop {
             if string.len() < length + 2 * EIGHT {
                 string.resize(2 * string.len(), 0);
@@ -185,6 +185,12 @@ impl<'a> Scan<'a> {
                     self.at += 1;
                     string.truncate(length);
                     return String::from_utf8(string).ok();
+                }
+                // Nearly all escapes are of quotes.
+                b'\\' if bytes.get(self.at + 1) == Some(&b'"') => {
+                    string[length] = b'"';
+                    length += 1;
+                    self.at += 2;
                 }
                 b'\\' => match self.escape()? {
                     Escape::Byte(byte) => {
@@ -369,7 +375,7 @@ mod tests {
         ) {
             let mut event = EVENT.to_owned();
             for (at, cut, insert) in edits {
-                let boundary = |at: usize| (at.min(event.len())..).find(|&at| event.is_char_boundary(at)).unwrap();
+                let boundary = |at: usize| event.ceil_char_boundary(at);
                 let range = boundary(at)..boundary(at + cut);
                 event.replace_range(range, &insert);
             }
