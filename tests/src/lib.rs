@@ -1,8 +1,12 @@
 //! Tests of the whole system, and what they stand on.
 //!
 //! - [`template`]: `template.yaml` as one stage sees it
+//! - [`shop`]: the whole shop in one process and in virtual time
+//! - [`simulation`]: what happens in it, from a seed
 //! - [`real`], [`isolation`]: release binaries behind a strict Lambda host
 
 pub mod isolation;
 pub mod real;
+pub mod shop;
+pub mod simulation;
 pub mod template;

@@ -1,6 +1,7 @@
 //! The steps from a request to its answer. It may end at any of them: what was done is repeatable, and a repeat of
 //! the request goes on from there.
 
+use std::fmt;
 use std::time::Duration;
 
 use dashpot::{CommitError, Item, Key, Origin, Row, Store, Write, chain};
@@ -15,6 +16,7 @@ use crate::hold::Hold;
 use crate::order::Order;
 use crate::prices::{price, product_key};
 use crate::problem::Problem;
+use crate::telemetry;
 
 /// The largest body, in bytes.
 pub const LARGEST_BODY: usize = 64 * 1024;
@@ -59,11 +61,19 @@ pub struct Reply {
 }
 
 /// The function, over a table and a payment provider.
-#[derive(Debug)]
 pub struct Checkout<S, G> {
     store: S,
     gateway: G,
     hold_bound: Duration,
+    pub(crate) log: fn(&str),
+}
+
+impl<S, G> fmt::Debug for Checkout<S, G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Checkout")
+            .field("hold_bound", &self.hold_bound)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How a step ended that needs the attempt to be ours.
@@ -88,7 +98,15 @@ impl<S: Store, G: Gateway> Checkout<S, G> {
             store,
             gateway,
             hold_bound,
+            log: telemetry::to_stdout,
         }
+    }
+
+    /// Where the line of a request goes; standard output by default.
+    #[must_use]
+    pub fn log_to(mut self, log: fn(&str)) -> Self {
+        self.log = log;
+        self
     }
 
     /// Places an order, or says why not.

@@ -51,12 +51,12 @@ pub async fn answer<S: Store, G: Gateway>(
         Ok(request) => checkout.place(&request).await,
         Err(problem) => Reply::from_outcome(Err(problem), &correlation_id),
     };
-    telemetry::tell(
+    (checkout.log)(&telemetry::line(
         &reply,
         &correlation_id,
         &invocation.request_id,
         started.elapsed(),
-    );
+    ));
     response(reply, &correlation_id)
 }
 

@@ -30,14 +30,19 @@ struct Line<'a> {
     undecided: u8,
 }
 
-/// Writes the line of a request.
-pub(crate) fn tell(reply: &Reply, correlation_id: &str, request_id: &str, took: Duration) {
-    let line = line(reply, correlation_id, request_id, took);
+/// Writes a line.
+pub(crate) fn to_stdout(line: &str) {
     // Nobody could be told.
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
-fn line(reply: &Reply, correlation_id: &str, request_id: &str, took: Duration) -> String {
+/// The line of a request.
+pub(crate) fn line(
+    reply: &Reply,
+    correlation_id: &str,
+    request_id: &str,
+    took: Duration,
+) -> String {
     let status = reply.answer.status;
     let (placed, undecided) = (status < 400, status >= 500);
     let metric = |name, unit| json!({"Name": name, "Unit": unit});

@@ -20,6 +20,7 @@ const MARGIN: Duration = Duration::from_millis(500);
 pub struct Relay<T, D> {
     topic: T,
     dead_letters: D,
+    log: fn(&str),
 }
 
 /// Why a batch has to come again.
@@ -58,7 +59,15 @@ impl<T: Topic, D: DeadLetters> Relay<T, D> {
         Self {
             topic,
             dead_letters,
+            log: report::to_stdout,
         }
+    }
+
+    /// Where the lines of a batch go; standard output by default.
+    #[must_use]
+    pub fn log_to(mut self, log: fn(&str)) -> Self {
+        self.log = log;
+        self
     }
 
     /// Handles the payload of one invocation: every outbox row in it is published, or parked.
@@ -80,7 +89,7 @@ impl<T: Topic, D: DeadLetters> Relay<T, D> {
             Err(error) => Err(RelayError::NoStreamEvent(error)),
         };
         let failure = outcome.as_ref().err().map(ToString::to_string);
-        println!("{}", report::batch(tally, failure.as_deref(), invocation));
+        (self.log)(&report::batch(tally, failure.as_deref(), invocation));
         outcome
     }
 
@@ -149,7 +158,7 @@ impl<T: Topic, D: DeadLetters> Relay<T, D> {
             redrives: 0,
         };
         self.dead_letters.park(row, &note).await?;
-        println!("{}", report::parked(&note, invocation));
+        (self.log)(&report::parked(&note, invocation));
         Ok(())
     }
 }

@@ -23,6 +23,11 @@ impl Tally {
     }
 }
 
+/// Writes a line.
+pub fn to_stdout(line: &str) {
+    println!("{line}");
+}
+
 /// The line of one batch.
 #[must_use]
 pub fn batch(tally: Tally, failure: Option<&str>, invocation: &Invocation) -> String {

@@ -14,8 +14,9 @@ use tokio::time::{Instant, timeout_at};
 const AT_ONCE: u32 = 10;
 
 /// When an attempt that did not end is due again, in seconds: after a minute at first, then after as long again as it
-/// has been tried for, an hour at most. What does not end must not take the time of what can.
-const AGAIN_SECONDS: (u64, u64) = (60, 3600);
+/// has been tried for, a quarter of an hour at most: as long as a message waits for a dependency to come back. What does
+/// not end must not take the time of what can.
+const AGAIN_SECONDS: (u64, u64) = (60, 900);
 
 /// How long the provider's search may not know a payment, in milliseconds: "a minute or more", with room.
 const SEARCH_LAG: u64 = 5 * 60 * 1000;

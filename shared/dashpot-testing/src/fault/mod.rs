@@ -10,6 +10,6 @@ mod queue;
 mod store;
 
 pub use faults::{Call, Died, Fault, Faults};
-pub use points::{CrashPoint, Trial, crash_points};
+pub use points::{CrashPoint, Trial, crash_points, crash_points_where};
 pub use queue::FaultyQueue;
 pub use store::FaultyStore;

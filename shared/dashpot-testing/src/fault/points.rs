@@ -120,11 +120,21 @@ pub async fn crash_points(
     faults: &[Fault],
     scenario: impl AsyncFn(&Trial),
 ) -> BTreeSet<CrashPoint> {
+    crash_points_where(faults, |_| true, scenario).await
+}
+
+/// The same for those calls only that are `wanted`: where several scenarios come by the same places, each of them need
+/// not go wrong in every scenario.
+pub async fn crash_points_where(
+    faults: &[Fault],
+    mut wanted: impl FnMut(&CrashPoint) -> bool,
+    scenario: impl AsyncFn(&Trial),
+) -> BTreeSet<CrashPoint> {
     let counted = Trial::default();
     scenario(&counted).await;
-    let calls = counted.lock().calls.len();
+    let calls = std::mem::take(&mut counted.lock().calls);
     let mut points = BTreeSet::new();
-    for at in 0..calls {
+    for (at, _) in calls.iter().enumerate().filter(|(_, call)| wanted(call)) {
         for fault in faults {
             let trial = Trial::default();
             trial.lock().target = Some((at, *fault));

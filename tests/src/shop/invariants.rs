@@ -1,0 +1,579 @@
+//! What must be true once everything has settled, whatever went wrong on the way.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::PoisonError;
+
+use dashpot::{Envelope, Item, Key, Value};
+use email::letter::Kind;
+use payment_gateway::IntentStatus;
+use serde_json::value::RawValue;
+
+use super::provider::{CAPTURE_REFUSED, Move, Payment};
+use super::topic::Taken;
+use super::{PRODUCERS, Shop};
+
+/// What does not hold.
+type Violations = Vec<String>;
+
+/// The shop's end, read once.
+struct Books<'a> {
+    shop: &'a Shop,
+    /// By event id, each event once.
+    events: BTreeMap<String, Taken>,
+    /// Which events were said about which order.
+    said: BTreeMap<String, Vec<String>>,
+    payments: Vec<Payment>,
+    /// The ids of the events that the journal holds, once for each row.
+    journal: Vec<String>,
+    /// At how many calls and moments something went wrong.
+    mishaps: usize,
+}
+
+impl Shop {
+    /// Everything that does not hold. `mishaps` is how often something went wrong: of what has no guard, letters and
+    /// copies in a dead-letter queue, there may be so many more.
+    #[must_use]
+    pub fn violations(&self, mishaps: usize) -> Vec<String> {
+        let events: BTreeMap<String, Taken> = self
+            .topic
+            .taken()
+            .into_iter()
+            .map(|taken| (taken.id.clone(), taken))
+            .collect();
+        let mut said: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for event in events.values() {
+            let order = order_of(&event.body);
+            said.entry(order)
+                .or_default()
+                .push(event.event_type.clone());
+        }
+        let journal = self.tables["journal"].rows("order#");
+        let id = |row: &Item| Some(text(row, "sk").split_once('#')?.1.to_owned());
+        let books = Books {
+            shop: self,
+            events,
+            said,
+            payments: self.provider.payments(),
+            journal: journal.iter().filter_map(id).collect(),
+            mishaps,
+        };
+        [
+            books.every_message_is_done(),
+            books.outbox_topic_and_journal_are_the_same(),
+            books.each_event_is_said_once(),
+            books.stock_is_conserved(),
+            books.reservations_say_what_was_said(),
+            books.pick_lists_say_what_was_said(),
+            books.money_adds_up(),
+            books.every_order_gets_what_it_paid_for(),
+            books.the_ledger_is_the_providers(),
+            books.letters_are_sent(),
+            books.analytics_counts_what_the_journal_holds(),
+            books.what_was_promised_exists(),
+        ]
+        .concat()
+    }
+}
+
+fn order_of(body: &str) -> String {
+    let envelope: serde_json::Value = serde_json::from_str(body).unwrap();
+    envelope["payload"]["orderId"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+fn text<'a>(row: &'a Item, name: &str) -> &'a str {
+    row.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn number(row: &Item, name: &str) -> i64 {
+    row.get(name).and_then(Value::as_i64).unwrap_or_default()
+}
+
+fn broken(holds: bool, what: impl FnOnce() -> String) -> Option<String> {
+    (!holds).then(what)
+}
+
+impl Books<'_> {
+    fn rows(&self, table: &'static str, prefix: &str) -> Vec<Item> {
+        self.shop.tables[table].rows(prefix)
+    }
+
+    fn said(&self, order: &str, event_type: &str) -> bool {
+        self.said
+            .get(order)
+            .is_some_and(|said| said.iter().any(|it| it == event_type))
+    }
+
+    /// The orders that have events.
+    fn orders(&self) -> impl Iterator<Item = &str> {
+        self.said.keys().map(String::as_str)
+    }
+
+    fn state(&self, table: &'static str, key: &Key) -> Option<String> {
+        let row = self.shop.tables[table].row(key)?;
+        Some(text(&row, "state").to_owned())
+    }
+
+    /// Nothing is left in a queue or lies in a dead-letter queue, and what is gone from a queue has left its mark.
+    fn every_message_is_done(&self) -> Violations {
+        let mut violations = Vec::new();
+        for (name, (queue, dead_letters)) in &self.shop.queues {
+            let lost = queue.expired().len() + dead_letters.expired().len();
+            for (what, count) in [("still queued", queue.len()), ("lost for their age", lost)] {
+                violations.extend(broken(count == 0, || {
+                    format!("{name}: {count} messages are {what}")
+                }));
+            }
+            let malformed = self.shop.malformed();
+            for body in malformed
+                .keys()
+                .filter(|body| self.shop.is_subscribed(name, &malformed[*body]))
+            {
+                let parked = dead_letters.messages();
+                let parked = parked
+                    .iter()
+                    .filter(|letter| letter.message.body == *body)
+                    .count();
+                violations.extend(broken((1..=1 + self.mishaps).contains(&parked), || {
+                    format!("{name}: {parked} copies of a malformed message are parked")
+                }));
+            }
+            for letter in dead_letters.messages() {
+                if malformed.contains_key(&letter.message.body) {
+                    continue;
+                }
+                let note = letter.message.attributes.get("dashpot");
+                let note = note.and_then(|it| it.string_value.clone());
+                violations.push(format!(
+                    "{name}: {}",
+                    note.unwrap_or("given up by SQS".into())
+                ));
+            }
+            let filter = &self.shop.blueprint.consumers[name].filter;
+            let taken = self.events.values().filter(|event| {
+                filter
+                    .as_ref()
+                    .is_none_or(|filter| filter.contains(&event.event_type))
+            });
+            for event in taken {
+                violations.extend(broken(self.has_mark(name, event), || {
+                    format!("{name}: {} {} has left no mark", event.event_type, event.id)
+                }));
+            }
+        }
+        violations.extend(broken(self.shop.relay_dead_letters.is_empty(), || {
+            "relay: the stream's mapping gave something up".to_owned()
+        }));
+        violations
+    }
+
+    /// Whether a consumer's table shows that it has handled an event, now or by what came before it.
+    fn has_mark(&self, name: &str, event: &Taken) -> bool {
+        let order = order_of(&event.body);
+        let has = |table: &'static str, key: Key| self.shop.tables[table].row(&key).is_some();
+        let names_hold = event.body.contains("\"paymentIntentId\"");
+        let names_customer = event.body.contains("\"customer\"");
+        match name {
+            "inventory" => has("inventory", Key::new(format!("reservation#{order}"))),
+            "warehouse" => has("warehouse", Key::new(format!("pick_list#{order}"))),
+            "payments" => {
+                !names_hold || has("payments", Key::of(format!("payment#{order}"), "state"))
+            }
+            "email" => {
+                let cancelled = Key::new(format!("letter#{order}#cancelled"));
+                let prefix = format!("letter#{order}#");
+                !names_customer
+                    || has("email", cancelled)
+                    || !self.rows("email", &prefix).is_empty()
+            }
+            "analytics" => has("analytics", Key::new(format!("seen#{}", event.id))),
+            _ => self.journal.contains(&event.id),
+        }
+    }
+
+    fn outbox_topic_and_journal_are_the_same(&self) -> Violations {
+        let foreign = |event: &&Taken| event.event_type == "order.created";
+        let outbox: BTreeSet<String> = PRODUCERS
+            .into_iter()
+            .flat_map(|table| self.rows(table, "outbox#"))
+            .map(|row| text(&row, "sk").to_owned())
+            .collect();
+        let own = self.events.values().filter(|event| !foreign(event));
+        let topic: BTreeSet<String> = own.map(|event| event.id.clone()).collect();
+        let all: BTreeSet<String> = self.events.keys().cloned().collect();
+        let kept: BTreeSet<String> = self.journal.iter().cloned().collect();
+        [
+            broken(outbox == topic, || {
+                format!(
+                    "outbox and topic differ by {:?}",
+                    outbox.symmetric_difference(&topic)
+                )
+            }),
+            broken(kept == all, || {
+                format!(
+                    "topic and journal differ by {:?}",
+                    kept.symmetric_difference(&all)
+                )
+            }),
+            broken(kept.len() == self.journal.len(), || {
+                "the journal has an event twice".to_owned()
+            }),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    /// A second event of a type about the same order would be a second effect. A customer may ask twice to cancel, and
+    /// be refused twice.
+    fn each_event_is_said_once(&self) -> Violations {
+        let mut violations = Vec::new();
+        for (order, said) in &self.said {
+            let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+            for event_type in said {
+                *counts.entry(event_type).or_default() += 1;
+            }
+            for (event_type, count) in counts {
+                let repeatable = event_type.starts_with("order.cancellation");
+                violations.extend(broken(count == 1 || repeatable, || {
+                    format!("{order}: {event_type} was said {count} times")
+                }));
+            }
+        }
+        violations
+    }
+
+    fn stock_is_conserved(&self) -> Violations {
+        let mut reserved: BTreeMap<String, i64> = BTreeMap::new();
+        for row in self.rows("inventory", "reservation#") {
+            if text(&row, "state") != "reserved" {
+                continue;
+            }
+            let Some(Value::List(lines)) = row.get("lines") else {
+                return vec![format!("{} has no lines", text(&row, "pk"))];
+            };
+            for line in lines {
+                if let Value::Map(line) = line {
+                    *reserved.entry(text(line, "sku").to_owned()).or_default() +=
+                        number(line, "quantity");
+                }
+            }
+        }
+        let mut violations = Vec::new();
+        let stock = self.shop.initial_stock.lock();
+        let stock = stock.unwrap_or_else(PoisonError::into_inner);
+        for (&sku, &initial) in stock.iter() {
+            let row = self.shop.tables["inventory"].row(&Key::new(format!("stock#{sku}")));
+            let available = number(&row.unwrap_or_default(), "available");
+            let taken = reserved.get(sku).copied().unwrap_or_default();
+            let holds = available >= 0 && available + taken == initial;
+            violations.extend(broken(holds, || {
+                format!("{sku}: {available} available and {taken} reserved of {initial}")
+            }));
+        }
+        violations
+    }
+
+    fn reservations_say_what_was_said(&self) -> Violations {
+        let rows = self.rows("inventory", "reservation#");
+        let check = |row: &Item| {
+            let order = text(row, "pk")
+                .trim_start_matches("reservation#")
+                .to_owned();
+            let state = text(row, "state").to_owned();
+            let (reserved, rejected) = match state.as_str() {
+                "reserved" => (true, false),
+                "rejected" => (false, true),
+                "released" => (row.contains_key("lines"), false),
+                _ => return Some(format!("{order}: the reservation is {state:?}")),
+            };
+            let said = (
+                self.said(&order, "stock.reserved"),
+                self.said(&order, "stock.rejected"),
+            );
+            let fell_through =
+                self.said(&order, "order.cancelled") || self.said(&order, "payment.failed");
+            broken(said == (reserved, rejected), || {
+                format!("{order}: the reservation is {state}, and (reserved, rejected) was said {said:?}")
+            })
+            .or(broken(state != "reserved" || !fell_through, || {
+                format!("{order}: it fell through, and its stock is still reserved")
+            }))
+        };
+        rows.iter().filter_map(check).collect()
+    }
+
+    fn pick_lists_say_what_was_said(&self) -> Violations {
+        let rows = self.rows("warehouse", "pick_list#");
+        let check = |row: &Item| {
+            let order = text(row, "pk").trim_start_matches("pick_list#").to_owned();
+            let state = text(row, "state");
+            let created = row.contains_key("list");
+            let fell_through =
+                self.said(&order, "order.cancelled") || self.said(&order, "payment.failed");
+            broken(created == self.said(&order, "pick_list.created"), || {
+                format!("{order}: pick list {state}, pick_list.created {}", !created)
+            })
+            .or(broken(state != "open" || !fell_through, || {
+                format!("{order}: it fell through, and its pick list is open")
+            }))
+        };
+        rows.iter().filter_map(check).collect()
+    }
+
+    /// Per payment: held once; then captured, voided or lapsed, once; refunded at most once and only what was captured.
+    fn money_adds_up(&self) -> Violations {
+        let mut violations = Vec::new();
+        for Payment { intent, moves, .. } in &self.payments {
+            let sum = |of: fn(&Move) -> Option<u64>| moves.iter().filter_map(of).sum::<u64>();
+            let held = sum(|it| matches!(it, Move::Held(_)).then_some(amount(*it)));
+            let captured = sum(|it| matches!(it, Move::Captured(_)).then_some(amount(*it)));
+            let gone =
+                sum(|it| matches!(it, Move::Voided(_) | Move::Lapsed(_)).then_some(amount(*it)));
+            let refunded = sum(|it| matches!(it, Move::Refunded(_)).then_some(amount(*it)));
+            let order = intent
+                .order_id
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            let holds = captured + gone == held && refunded <= captured;
+            violations.extend(broken(holds, || format!("{order}: {moves:?}")));
+            let still_held = intent.status == IntentStatus::RequiresCapture;
+            violations.extend(broken(!still_held, || {
+                format!("{order}: {held} is still held on {}", intent.id)
+            }));
+            let kept = captured > refunded;
+            violations.extend(broken(!kept || self.said(&order, "stock.reserved"), || {
+                format!("{order}: money was kept for stock that was never reserved")
+            }));
+            let own = self.intent_of(&order);
+            violations.extend(broken(
+                !kept || own.as_deref() == Some(intent.id.as_str()),
+                || {
+                    format!(
+                        "{order}: money was kept on {}, which is not the order's",
+                        intent.id
+                    )
+                },
+            ));
+        }
+        violations
+    }
+
+    /// The intent of a placed order.
+    fn intent_of(&self, order: &str) -> Option<String> {
+        let row = self.shop.tables["checkout"].row(&Key::new(format!("order#{order}")))?;
+        let placed: serde_json::Value = serde_json::from_str(text(&row, "placed")).ok()?;
+        Some(placed["paymentIntentId"].as_str()?.to_owned())
+    }
+
+    fn every_order_gets_what_it_paid_for(&self) -> Violations {
+        let mut violations = Vec::new();
+        for order in self.orders() {
+            let Some(intent) = self.intent_of(order) else {
+                continue;
+            };
+            let state = self.state("payments", &Key::of(format!("payment#{order}"), "state"));
+            let said = |event_type: &str| self.said(order, event_type);
+            let holds = match state.as_deref() {
+                Some("captured") => said("stock.reserved") && !said("order.cancelled"),
+                Some("refunded") => said("order.cancelled"),
+                Some("voided") => said("order.cancelled") || said("stock.rejected"),
+                Some("failed") => said("payment.failed") && self.may_fail(&intent),
+                _ => false,
+            };
+            violations.extend(broken(holds, || {
+                format!(
+                    "{order}: the payment {intent} is {state:?} after {:?}",
+                    self.said[order]
+                )
+            }));
+            let answered =
+                said("stock.reserved") || said("stock.rejected") || said("order.cancelled");
+            violations.extend(broken(answered, || format!("{order}: nobody answered it")));
+        }
+        violations
+    }
+
+    /// Whether the bank would not hand the money over, or the hold had lapsed: whoever let go of the hold of a placed
+    /// order was not to.
+    fn may_fail(&self, intent: &str) -> bool {
+        let payment = self
+            .payments
+            .iter()
+            .find(|it| it.intent.id.as_str() == intent);
+        payment.is_some_and(|payment| {
+            let lapsed = payment.moves.iter().any(|it| matches!(it, Move::Lapsed(_)));
+            lapsed || payment.card == CAPTURE_REFUSED
+        })
+    }
+
+    fn the_ledger_is_the_providers(&self) -> Violations {
+        let mut ours: BTreeMap<String, Vec<(String, i64)>> = BTreeMap::new();
+        for row in self.rows("payments", "payment#") {
+            if text(&row, "sk").starts_with("entry#") {
+                let entry = (text(&row, "kind").to_owned(), number(&row, "amount"));
+                ours.entry(text(&row, "intentId").to_owned())
+                    .or_default()
+                    .push(entry);
+            }
+        }
+        let mut violations = Vec::new();
+        for (intent, entries) in &ours {
+            let payment = self
+                .payments
+                .iter()
+                .find(|it| it.intent.id.as_str() == intent);
+            let moves = payment.map(|it| it.moves.clone()).unwrap_or_default();
+            // What lapsed, or was refused by the bank, is a payment that failed.
+            let theirs: Vec<(&str, u64)> = moves
+                .iter()
+                .filter_map(|it| match it {
+                    Move::Held(_) => None,
+                    Move::Captured(amount) => Some(("captured", *amount)),
+                    Move::Refunded(amount) => Some(("refunded", *amount)),
+                    Move::Voided(amount) | Move::Lapsed(amount) => Some(("voided", *amount)),
+                })
+                .collect();
+            let same = entries.len() == theirs.len()
+                && entries
+                    .iter()
+                    .zip(&theirs)
+                    .all(|((kind, amount), (theirs, theirs_amount))| {
+                        let kind = if kind == "failed" { "voided" } else { kind };
+                        kind == *theirs && u64::try_from(*amount) == Ok(*theirs_amount)
+                    });
+            violations.extend(broken(same, || {
+                format!("{intent}: our ledger says {entries:?}, the provider's {theirs:?}")
+            }));
+        }
+        violations
+    }
+
+    fn letters_are_sent(&self) -> Violations {
+        let letters = self.shop.letterbox.letters();
+        let mut violations = Vec::new();
+        for ((order, kind), count) in &letters {
+            // Whoever dies between SES and the record has sent a letter that is sent again.
+            violations.extend(broken(*count <= 1 + self.mishaps, || {
+                format!(
+                    "{order}: {count} letters {kind} after {} mishaps",
+                    self.mishaps
+                )
+            }));
+            let event_type = event_of(*kind);
+            violations.extend(broken(self.said(order, event_type), || {
+                format!("{order}: a letter about {event_type}, which nobody said")
+            }));
+        }
+        for (order, said) in &self.said {
+            let is_cancelled = self.said(order, "order.cancelled");
+            for kind in KINDS {
+                let always = matches!(kind, Kind::Cancelled | Kind::Refunded);
+                let due = said.iter().any(|it| it == event_of(kind)) && (always || !is_cancelled);
+                let sent = letters.contains_key(&(order.clone(), kind));
+                violations.extend(broken(sent || !due || self.has_no_customer(order), || {
+                    format!("{order}: no letter {kind}")
+                }));
+            }
+        }
+        violations
+    }
+
+    /// Orders of the first version say nobody who could be written to.
+    fn has_no_customer(&self, order: &str) -> bool {
+        self.said(order, "order.created")
+    }
+
+    fn analytics_counts_what_the_journal_holds(&self) -> Violations {
+        let mut counted: BTreeMap<String, i64> = BTreeMap::new();
+        for row in self.rows("analytics", "day#") {
+            let day_and_metric = text(&row, "pk").trim_start_matches("day#");
+            if let Some((metric, _)) = day_and_metric.rsplit_once('#') {
+                *counted.entry(metric.to_owned()).or_default() += number(&row, "value");
+            }
+        }
+        let mut recounted: BTreeMap<String, i64> = BTreeMap::new();
+        for row in self.rows("journal", "order#") {
+            let event: Envelope<Box<RawValue>> = serde_json::from_str(text(&row, "body")).unwrap();
+            let day = dashpot::day(event.metadata.timestamp);
+            for (metric, amount) in analytics::metric::metrics(&event) {
+                *recounted.entry(format!("{day}#{metric}")).or_default() += amount;
+            }
+        }
+        broken(counted == recounted, || {
+            format!("analytics counts {counted:?}, the journal holds {recounted:?}")
+        })
+        .into_iter()
+        .collect()
+    }
+
+    /// A 202 is an order; the same key is always the same order, in the same words.
+    fn what_was_promised_exists(&self) -> Violations {
+        let mut first: BTreeMap<(String, String), String> = BTreeMap::new();
+        let mut violations = Vec::new();
+        for answer in self.shop.answers() {
+            let Some(order) = answer.order_id() else {
+                continue;
+            };
+            let promised = first
+                .entry(answer.key.clone())
+                .or_insert_with(|| answer.body.clone());
+            violations.extend(broken(*promised == answer.body, || {
+                format!("{:?} was told {promised} and {}", answer.key, answer.body)
+            }));
+            violations.extend(broken(self.said(&order, "order.placed"), || {
+                format!(
+                    "{:?} was promised {order}, which does not exist",
+                    answer.key
+                )
+            }));
+        }
+        let placed = self.rows("checkout", "order#").len();
+        let attempts = self.rows("checkout", "attempt#");
+        let ended = attempts
+            .iter()
+            .filter(|row| text(row, "state") == "PLACED")
+            .count();
+        violations.extend(broken(placed == ended, || {
+            format!("{placed} orders for {ended} placed attempts")
+        }));
+        violations
+    }
+}
+
+const KINDS: [Kind; 8] = [
+    Kind::Placed,
+    Kind::Rejected,
+    Kind::Refunded,
+    Kind::PaymentFailed,
+    Kind::Picking,
+    Kind::Packed,
+    Kind::Cancelled,
+    Kind::CancellationRefused,
+];
+
+fn event_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Placed => "order.placed",
+        Kind::Rejected => "stock.rejected",
+        Kind::Refunded => "payment.refunded",
+        Kind::PaymentFailed => "payment.failed",
+        Kind::Picking => "pick_list.created",
+        Kind::Packed => "pick_list.packed",
+        Kind::Cancelled => "order.cancelled",
+        Kind::CancellationRefused => "order.cancellation_refused",
+    }
+}
+
+fn amount(it: Move) -> u64 {
+    match it {
+        Move::Held(amount)
+        | Move::Captured(amount)
+        | Move::Voided(amount)
+        | Move::Lapsed(amount)
+        | Move::Refunded(amount) => amount,
+    }
+}

@@ -1,0 +1,305 @@
+//! What customers and the shop's people do.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use dashpot::{Condition, Event, Key, MessageAttribute, Origin, Store, Write};
+use dashpot_testing::fault::{Call, Fault, Faults};
+use dashpot_testing::{Outgoing, SimQueue};
+use serde_json::{Value, json};
+use shop_events::{OrderCancellationRequested, OrderPlaced, PickListCreated, PickListPacked};
+use tokio::time::{sleep, timeout_at};
+
+use super::Shop;
+use super::functions::NOT_YET;
+use super::topic::Published;
+
+/// What a customer orders, under which key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// Whose.
+    pub customer: String,
+    /// The `Idempotency-Key`.
+    pub key: String,
+    /// The provider's token for the card.
+    pub card: &'static str,
+    /// Skus and quantities.
+    pub lines: Vec<(&'static str, u32)>,
+}
+
+/// An answer that a customer got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Whose order under which key.
+    pub key: (String, String),
+    /// The HTTP status; 500 where the function had none.
+    pub status: u16,
+    /// The body.
+    pub body: String,
+}
+
+impl Outcome {
+    /// The order, if it is placed.
+    #[must_use]
+    pub fn order_id(&self) -> Option<String> {
+        let body: Value = serde_json::from_str(&self.body).ok()?;
+        Some(body["orderId"].as_str()?.to_owned()).filter(|_| self.status == 202)
+    }
+
+    /// Whether the customer has reason to ask again.
+    fn is_open(&self) -> bool {
+        self.status >= 500 || (self.status == 409 && self.body.contains("in-flight"))
+    }
+}
+
+impl Shop {
+    /// One request to place an order.
+    pub async fn post(&self, order: &Order) -> Outcome {
+        let process = self.mishaps.process("checkout", "POST /orders");
+        self.post_to(process, order).await
+    }
+
+    /// One request, whose process ends as soon as that call has acted.
+    pub async fn post_and_die(&self, order: &Order, after: &'static str) {
+        let dies = move |call: &Call| (call.operation == after).then_some(Fault::KillAfter);
+        self.post_to(Faults::new("checkout", dies), order).await;
+    }
+
+    async fn post_to(&self, process: Faults, order: &Order) -> Outcome {
+        let items: Vec<Value> = order
+            .lines
+            .iter()
+            .map(|(sku, quantity)| json!({ "sku": sku, "quantity": quantity }))
+            .collect();
+        let body = json!({
+            "userId": order.customer, "email": "ada@example.com", "items": items,
+            "paymentMethod": order.card,
+        });
+        let event = json!({
+            "version": "2.0", "routeKey": "POST /orders", "rawPath": "/orders", "rawQueryString": "",
+            "headers": { "content-type": "application/json", "idempotency-key": order.key,
+                         "x-correlation-id": format!("{}-{}", order.customer, order.key) },
+            "requestContext": { "stage": "$default", "http": { "method": "POST", "path": "/orders" } },
+            "body": body.to_string(), "isBase64Encoded": false,
+        })
+        .to_string();
+        let invocation = self.invocation("checkout");
+        let asked = |process: Faults| {
+            let (event, invocation) = (event.as_str(), &invocation);
+            async move {
+                let checkout = checkout::handler::Checkout::new(
+                    self.table("checkout", &process),
+                    self.wire(&process),
+                    self.blueprint.hold_bound,
+                )
+                .log_to(|_| {});
+                checkout::http::answer(&checkout, event, invocation).await
+            }
+        };
+        let answering = Box::pin(self.run_in(process, "checkout", asked));
+        let answer = timeout_at(invocation.deadline, answering).await;
+        let answer = answer
+            .ok()
+            .and_then(Result::ok)
+            .map(|response| serde_json::to_value(&response).unwrap());
+        let outcome = Outcome {
+            key: (order.customer.clone(), order.key.clone()),
+            status: answer.as_ref().map_or(500, |answer| {
+                u16::try_from(answer["statusCode"].as_u64().unwrap()).unwrap()
+            }),
+            body: answer
+                .and_then(|answer| Some(answer["body"].as_str()?.to_owned()))
+                .unwrap_or_default(),
+        };
+        self.mishaps
+            .note(&format!("{} {}", outcome.status, outcome.body));
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.push(outcome.clone());
+        outcome
+    }
+
+    /// A customer who asks again with the same key while there is no final answer, so many times at most.
+    pub async fn place(&self, order: &Order, tries: usize) -> Outcome {
+        let mut outcome = self.post(order).await;
+        for _ in 1..tries {
+            if !outcome.is_open() {
+                break;
+            }
+            sleep(Duration::from_millis(fastrand::u64(500..20_000))).await;
+            outcome = self.post(order).await;
+        }
+        outcome
+    }
+
+    /// What customers were told, in order.
+    pub fn answers(&self) -> Vec<Outcome> {
+        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.clone()
+    }
+
+    /// Asks for an order's cancellation, as checkout would: through its outbox.
+    pub async fn cancel(&self, order_id: &str) {
+        let table = &self.tables["checkout"];
+        let Some(row) = table.row(&Key::new(format!("order#{order_id}"))) else {
+            return;
+        };
+        let placed: OrderPlaced = serde_json::from_str(row["placed"].as_str().unwrap()).unwrap();
+        let says = self.says(
+            "checkout",
+            &OrderCancellationRequested {
+                order_id: placed.order_id,
+                user_id: placed.user_id,
+                customer: placed.customer,
+                total: placed.total,
+                payment_intent_id: placed.payment_intent_id,
+            },
+        );
+        table.commit(&[says]).await.unwrap();
+    }
+
+    /// A person packs what is on an order's pick list, if it is open.
+    pub async fn pack(&self, order_id: &str) {
+        let table = &self.tables["warehouse"];
+        let key = Key::new(format!("pick_list#{order_id}"));
+        let Some(row) = table.row(&key) else { return };
+        let Some(list) = row.get("list").and_then(dashpot::Value::as_str) else {
+            return;
+        };
+        let list: PickListCreated = serde_json::from_str(list).unwrap();
+        let packed = Write::update(key)
+            .set("state", "packed")
+            .when(Condition::equals("state", "open"));
+        let says = self.says(
+            "warehouse",
+            &PickListPacked {
+                order_id: list.order_id,
+                user_id: list.user_id,
+                customer: list.customer,
+                items: list.items,
+            },
+        );
+        // Refused: it was withdrawn, or is packed.
+        let _ = table.commit(&[packed, says]).await;
+    }
+
+    /// The reference text's own message, from a producer of the first version.
+    pub fn publish_first_version(&self, order_id: &str) {
+        let body = json!({
+            "type": "order.created",
+            "payload": { "orderId": order_id, "userId": "user_456", "total": 99.99, "items": [] },
+            "metadata": { "timestamp": self.clock.now(), "correlationId": "req_789", "version": 1 },
+        });
+        let attribute = |data_type, value: &str| (data_type, value.to_owned());
+        self.topic.publish(&[Published {
+            body: body.to_string(),
+            attributes: [
+                ("type".to_owned(), attribute("String", "order.created")),
+                ("version".to_owned(), attribute("Number", "1")),
+            ]
+            .into(),
+            group: None,
+        }]);
+    }
+
+    /// A message that is no envelope, from a producer that has lost its way.
+    pub fn publish_malformed(&self, event_type: &str) {
+        let body = format!("no envelope of {event_type}");
+        let attribute = ("String", event_type.to_owned());
+        self.topic.deliver(&Published {
+            body: body.clone(),
+            attributes: [("type".to_owned(), attribute)].into(),
+            group: None,
+        });
+        let mut malformed = self
+            .malformed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        malformed.insert(body, event_type.to_owned());
+    }
+
+    pub(super) fn malformed(&self) -> BTreeMap<String, String> {
+        let malformed = self
+            .malformed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        malformed.clone()
+    }
+
+    /// Whether a consumer gets events of that type.
+    pub(super) fn is_subscribed(&self, consumer: &str, event_type: &str) -> bool {
+        let filter = &self.blueprint.consumers[consumer].filter;
+        filter
+            .as_ref()
+            .is_none_or(|filter| filter.contains(event_type))
+    }
+
+    fn says<T: Event>(&self, source: &str, event: &T) -> Write {
+        let origin = Origin {
+            source,
+            correlation_id: "by-hand",
+            causation_id: None,
+            hops: 0,
+            traceparent: None,
+            now: self.clock.now(),
+        };
+        origin.says(event).unwrap()
+    }
+
+    /// Sends every dead letter again whose cause may be cured, as `dashpot dlq replay` does; how many. What else lies
+    /// there stays.
+    pub fn replay(&self) -> usize {
+        let replayed = self
+            .queues
+            .values()
+            .map(|(queue, dead_letters)| replay(queue, dead_letters));
+        replayed.sum()
+    }
+}
+
+/// Reasons that pass: an outage ends, a deployment arrives, a process that died did not die of the message.
+const CURABLE: [&str; 5] = [
+    "expired",
+    "not_yet_known",
+    "killer",
+    "panic",
+    "unknown_outcome",
+];
+
+fn replay(queue: &Arc<SimQueue>, dead_letters: &Arc<SimQueue>) -> usize {
+    let mut replayed = 0;
+    loop {
+        let received = dead_letters.receive(10).unwrap();
+        if received.is_empty() {
+            return replayed;
+        }
+        for letter in received {
+            let mut attributes = letter.message.attributes.clone();
+            let note = attributes.remove("dashpot").and_then(|it| it.string_value);
+            let note: Value = serde_json::from_str(&note.unwrap_or_default()).unwrap_or_default();
+            // Without a note SQS itself gave it up.
+            let reason = note["reason"].as_str().unwrap_or("expired");
+            if !CURABLE.contains(&reason) {
+                continue;
+            }
+            let redrives = note["redrives"].as_u64().unwrap_or_default() + 1;
+            attributes.insert(
+                "redrives".to_owned(),
+                MessageAttribute {
+                    data_type: "Number".to_owned(),
+                    string_value: Some(redrives.to_string()),
+                    binary_value: None,
+                },
+            );
+            let outgoing = Outgoing {
+                body: letter.message.body.replace(&format!("{NOT_YET}\""), "\""),
+                attributes,
+                group: letter.message.group.clone(),
+                ..Outgoing::default()
+            };
+            queue.send(outgoing).unwrap();
+            dead_letters.delete(&letter.receipt).unwrap();
+            replayed += 1;
+        }
+    }
+}
