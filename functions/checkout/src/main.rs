@@ -6,7 +6,7 @@ use payment_gateway::StripeOnDemand;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let aws = dashpot::aws::config().await;
+    let aws = dashpot::aws::in_lambda().await;
     let checkout = Checkout::new(
         DynamoStore::from_env(&aws)?,
         StripeOnDemand::from_env(&aws)?,

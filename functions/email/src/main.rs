@@ -5,7 +5,7 @@ use email::ses::Ses;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let aws = dashpot::aws::config().await;
+    let aws = dashpot::aws::in_lambda().await;
     let store = DynamoStore::from_env(&aws)?;
     let queue = SqsQueue::from_env(&aws)?;
     let mailer = Ses::from_env(&aws)?;

@@ -5,6 +5,6 @@ use orders::handler::Orders;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let aws = dashpot::aws::config().await;
+    let aws = dashpot::aws::in_lambda().await;
     orders::http::run(Orders::new(DynamoStore::from_env(&aws)?)).await
 }

@@ -5,7 +5,7 @@ use payment_gateway::StripeOnDemand;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let aws = dashpot::aws::config().await;
+    let aws = dashpot::aws::in_lambda().await;
     let store = DynamoStore::from_env(&aws)?;
     let queue = SqsQueue::from_env(&aws)?;
     let gateway = StripeOnDemand::from_env(&aws)?;

@@ -6,7 +6,7 @@ use sweeper::sweep::Sweeper;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let aws = dashpot::aws::config().await;
+    let aws = dashpot::aws::in_lambda().await;
     let sweeper = Sweeper::new(
         DynamoStore::from_env(&aws)?,
         StripeOnDemand::from_env(&aws)?,

@@ -84,7 +84,7 @@ impl Handler<Envelope<OrderPlaced>> for Stock {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let aws = dashpot::aws::config().await;
+    let aws = dashpot::aws::in_lambda().await;
     let consumer = Consumer::<_, Envelope<OrderPlaced>>::new("stock", Stock)
         .recovery(Recovery::from_env()?)
         .recovering(SqsQueue::from_env(&aws)?)
