@@ -1,10 +1,10 @@
 //! What every [`Store`] promises: one suite for the table in memory, for DynamoDB, for a store of one's own.
 //!
-//! - [`conditions`]: when a write happens
-//! - [`writes`]: what a write does
-//! - [`transactions`]: all or nothing
-//! - [`limits`]: what is refused for ever
-//! - [`reads`]: what comes back, and in which order
+//! - `conditions`: when a write happens
+//! - `writes`: what a write does
+//! - `transactions`: all or nothing
+//! - `limits`: what is refused for ever
+//! - `reads`: what comes back, and in which order
 
 mod conditions;
 mod limits;
