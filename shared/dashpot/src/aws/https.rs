@@ -18,8 +18,8 @@ pub enum Roots {
     /// The certificates that the system trusts, some 150 of them.
     #[default]
     System,
-    /// Amazon's own five alone: a third of the time to read them, and nobody else can vouch for an endpoint of AWS. It is
-    /// not for endpoints with other certificates: a proxy that looks into the traffic, or an emulator on HTTPS.
+    /// Amazon's own five alone: fewer to read, and nobody else can vouch for an endpoint of AWS. It is not for endpoints
+    /// with other certificates: a proxy that looks into the traffic, or an emulator on HTTPS.
     Amazon,
 }
 
