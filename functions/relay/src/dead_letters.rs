@@ -5,7 +5,7 @@ use std::future::Future;
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::MessageAttributeValue;
-use dashpot::{ConfigError, ParkNote, chain, sendable_json, variable};
+use dashpot::{ConfigError, ParkNote, chain, is_sendable, sendable_json, variable};
 
 use crate::outbox::{Attribute, Event, Inserted};
 
@@ -57,6 +57,14 @@ impl DeadLetters for SqsDeadLetters {
             value: &note,
         };
         let event = row.event.as_ref().ok();
+        // Where a command was to go, so that it can be sent there again.
+        let to = event.and_then(|event| event.to.as_deref());
+        let to = to.filter(|to| !to.is_empty() && is_sendable(to));
+        let to = to.map(|value| Attribute {
+            name: "to",
+            data_type: "String",
+            value,
+        });
         // A row that SQS does not take would hold up its shard until the stream forgets it.
         let body = sendable_json(event.map_or(row.raw, |event| event.body.as_ref()));
         let mut request = self
@@ -64,7 +72,12 @@ impl DeadLetters for SqsDeadLetters {
             .send_message()
             .queue_url(&self.url)
             .message_body(body);
-        for attribute in event.into_iter().flat_map(Event::attributes).chain([note]) {
+        for attribute in event
+            .into_iter()
+            .flat_map(Event::attributes)
+            .chain(to)
+            .chain([note])
+        {
             let value = MessageAttributeValue::builder()
                 .data_type(attribute.data_type)
                 .string_value(attribute.value)

@@ -1,24 +1,32 @@
 //! What happens to a batch of the stream.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use dashpot::{Invocation, ParkNote};
+use futures_util::{StreamExt, stream};
 use strict_json::Malformed;
 use tokio::time::timeout_at;
 
 use crate::chunk::{MOST_BYTES, chunks};
 use crate::dead_letters::{DeadLetters, NotParked};
+use crate::fate::Fate;
 use crate::outbox::{Event, Inserted, inserted};
+use crate::queues::Queues;
 use crate::report::{self, Tally};
-use crate::topic::{Fate, Topic};
+use crate::topic::Topic;
 
 /// How long before the invocation's end the batch is given up, so that it is said why.
 const MARGIN: Duration = Duration::from_millis(500);
 
+/// How many calls are made at once: a batch of the stream is ten of them, and most of a call is waiting.
+const CALLS_AT_ONCE: usize = 8;
+
 /// The relay: it holds nothing between batches.
 #[derive(Debug)]
-pub struct Relay<T, D> {
+pub struct Relay<T, Q, D> {
     topic: T,
+    queues: Q,
     dead_letters: D,
     log: fn(&str),
 }
@@ -30,12 +38,12 @@ pub enum RelayError {
     /// The function is wired to something else, or was invoked by hand with the wrong file.
     #[error("the payload is not an event of a DynamoDB stream: {0}")]
     NoStreamEvent(Malformed),
-    /// The topic did not take everything that it should.
+    /// The topic or a queue did not take everything that it should.
     #[error("{events} events were not published; the last: {detail}")]
     NotPublished {
-        /// How many.
+        /// How many, commands among them.
         events: usize,
-        /// What the topic says about the last of them.
+        /// What is said about the last of them.
         detail: String,
     },
     /// What can never be published is not safe either.
@@ -46,6 +54,9 @@ pub enum RelayError {
     OutOfTime,
 }
 
+/// A row, and what is in it.
+type Sound<'r, 'a> = (&'r Inserted<'a>, &'r Event<'a>);
+
 /// A row that can never be published.
 struct Hopeless<'r, 'a> {
     row: &'r Inserted<'a>,
@@ -53,11 +64,12 @@ struct Hopeless<'r, 'a> {
     detail: String,
 }
 
-impl<T: Topic, D: DeadLetters> Relay<T, D> {
-    /// A relay between these.
-    pub fn new(topic: T, dead_letters: D) -> Self {
+impl<T: Topic, Q: Queues, D: DeadLetters> Relay<T, Q, D> {
+    /// A relay between these: events go to the topic, commands to their queues.
+    pub fn new(topic: T, queues: Q, dead_letters: D) -> Self {
         Self {
             topic,
+            queues,
             dead_letters,
             log: report::to_stdout,
         }
@@ -101,9 +113,17 @@ impl<T: Topic, D: DeadLetters> Relay<T, D> {
     ) -> Result<(), RelayError> {
         let (sound, mut hopeless) = sort(rows);
         let mut failures: Vec<String> = Vec::new();
-        for chunk in chunks(&sound, |(_, event)| event.bytes()) {
-            let events: Vec<&Event<'_>> = chunk.iter().map(|(_, event)| *event).collect();
-            let mut fates = self.topic.publish(&events).await.into_iter();
+        let ways = by_way(sound);
+        let calls: Vec<_> = ways
+            .iter()
+            .flat_map(|(to, rows)| {
+                let chunks = chunks(rows, |(_, event)| event.bytes());
+                chunks.into_iter().map(|chunk| self.call(*to, chunk))
+            })
+            .collect();
+        let mut answers = stream::iter(calls).buffered(CALLS_AT_ONCE);
+        while let Some((chunk, fates)) = answers.next().await {
+            let mut fates = fates.into_iter();
             for (row, _) in chunk {
                 match fates.next() {
                     Some(Fate::Published) => tally.published += 1,
@@ -113,7 +133,7 @@ impl<T: Topic, D: DeadLetters> Relay<T, D> {
                         detail,
                     }),
                     Some(Fate::Failed(detail)) => failures.push(detail),
-                    None => failures.push("the topic says nothing about it".into()),
+                    None => failures.push("nothing was said about it".into()),
                 }
             }
         }
@@ -129,6 +149,20 @@ impl<T: Topic, D: DeadLetters> Relay<T, D> {
             tally.parked += 1;
         }
         Ok(())
+    }
+
+    /// One call, to the topic or to the queue of that name.
+    async fn call<'c, 'r, 'a>(
+        &self,
+        to: Option<&str>,
+        chunk: &'c [Sound<'r, 'a>],
+    ) -> (&'c [Sound<'r, 'a>], Vec<Fate>) {
+        let events: Vec<&Event<'_>> = chunk.iter().map(|(_, event)| *event).collect();
+        let fates = match to {
+            None => self.topic.publish(&events).await,
+            Some(queue) => self.queues.send(queue, &events).await,
+        };
+        (chunk, fates)
     }
 
     async fn park(
@@ -163,13 +197,17 @@ impl<T: Topic, D: DeadLetters> Relay<T, D> {
     }
 }
 
-/// The rows that SNS can be asked to take, and those of which it is known that it cannot.
-fn sort<'r, 'a>(
-    rows: &'r [Inserted<'a>],
-) -> (
-    Vec<(&'r Inserted<'a>, &'r Event<'a>)>,
-    Vec<Hopeless<'r, 'a>>,
-) {
+/// Rows by the queue that they are for; those that are for none are for the topic.
+fn by_way<'r, 'a>(rows: Vec<Sound<'r, 'a>>) -> BTreeMap<Option<&'r str>, Vec<Sound<'r, 'a>>> {
+    let mut ways = BTreeMap::<_, Vec<_>>::new();
+    for row in rows {
+        ways.entry(row.1.to.as_deref()).or_default().push(row);
+    }
+    ways
+}
+
+/// The rows that SNS or SQS can be asked to take, and those of which it is known that they cannot.
+fn sort<'r, 'a>(rows: &'r [Inserted<'a>]) -> (Vec<Sound<'r, 'a>>, Vec<Hopeless<'r, 'a>>) {
     let (mut sound, mut hopeless) = (Vec::with_capacity(rows.len()), Vec::new());
     for row in rows {
         let (reason, detail) = match &row.event {
@@ -180,7 +218,7 @@ fn sort<'r, 'a>(
             Ok(event) => (
                 "unpublishable",
                 format!(
-                    "the message has {} bytes; SNS takes {MOST_BYTES}",
+                    "the message has {} bytes; at most {MOST_BYTES} are taken",
                     event.bytes()
                 ),
             ),
@@ -233,6 +271,26 @@ mod tests {
         }
     }
 
+    /// Queues that take everything but what they are told to refuse, by name.
+    #[derive(Default)]
+    struct FakeQueues {
+        refuses: Mutex<Vec<(&'static str, Fate)>>,
+        sent: Mutex<Vec<(String, Vec<String>)>>,
+    }
+
+    impl Queues for &FakeQueues {
+        async fn send(&self, to: &str, commands: &[&Event<'_>]) -> Vec<Fate> {
+            let refuses = self.refuses.lock().unwrap();
+            if let Some((_, fate)) = refuses.iter().find(|(name, _)| *name == to) {
+                return vec![fate.clone(); commands.len()];
+            }
+            let bodies = commands.iter().map(|command| command.body.to_string());
+            let sent = (to.to_owned(), bodies.collect());
+            self.sent.lock().unwrap().push(sent);
+            vec![Fate::Published; commands.len()]
+        }
+    }
+
     #[derive(Default)]
     struct FakeDeadLetters {
         fails: bool,
@@ -262,6 +320,12 @@ mod tests {
         })
     }
 
+    fn command(id: usize, to: &str) -> Value {
+        let mut record = record(id, "thing.do", &format!("{{\"n\":{id}}}"));
+        record["dynamodb"]["NewImage"]["to"] = json!({ "S": to });
+        record
+    }
+
     fn batch(records: &[Value]) -> String {
         json!({ "Records": records }).to_string()
     }
@@ -271,7 +335,16 @@ mod tests {
         dead_letters: &FakeDeadLetters,
         payload: &str,
     ) -> Result<(), RelayError> {
-        Relay::new(topic, dead_letters)
+        relay_to(topic, &FakeQueues::default(), dead_letters, payload).await
+    }
+
+    async fn relay_to(
+        topic: &FakeTopic,
+        queues: &FakeQueues,
+        dead_letters: &FakeDeadLetters,
+        payload: &str,
+    ) -> Result<(), RelayError> {
+        Relay::new(topic, queues, dead_letters)
             .handle(payload, &Invocation::default())
             .await
     }
@@ -332,6 +405,107 @@ mod tests {
         assert_eq!(body, "{1}");
         assert_eq!(note["detail"], "InvalidParameter: type");
         assert_eq!(note["type"], "bad");
+    }
+
+    #[tokio::test]
+    async fn a_command_goes_to_its_queue_alone_and_an_event_to_the_topic_alone() {
+        let (topic, queues) = (FakeTopic::default(), FakeQueues::default());
+        let mut records: Vec<Value> = (0..12).map(|n| command(n, "invoices")).collect();
+        records.insert(3, record(12, "a.b", "{}"));
+        records.insert(7, command(13, "invoices-urgent"));
+        let payload = batch(&records);
+        relay_to(&topic, &queues, &FakeDeadLetters::default(), &payload)
+            .await
+            .unwrap();
+        assert_eq!(*topic.published.lock().unwrap(), ["{}"]);
+        let sent = queues.sent.lock().unwrap();
+        let calls: Vec<_> = sent
+            .iter()
+            .map(|(to, all)| (to.as_str(), all.len()))
+            .collect();
+        assert_eq!(
+            calls,
+            [("invoices", 10), ("invoices", 2), ("invoices-urgent", 1)]
+        );
+        assert_eq!(sent[2].1, [r#"{"n":13}"#]);
+    }
+
+    #[tokio::test]
+    async fn a_command_for_an_unknown_queue_is_parked_and_hurts_nobody_else() {
+        let (topic, queues) = (FakeTopic::default(), FakeQueues::default());
+        let dead_letters = FakeDeadLetters::default();
+        let nowhere = crate::queues::unknown("nowhere");
+        queues.refuses.lock().unwrap().push(("nowhere", nowhere));
+        let payload = batch(&[command(0, "nowhere"), command(1, "known")]);
+        relay_to(&topic, &queues, &dead_letters, &payload)
+            .await
+            .unwrap();
+        assert_eq!(queues.sent.lock().unwrap().len(), 1);
+        let parked = dead_letters.parked.lock().unwrap();
+        assert_eq!(parked.len(), 1);
+        let note = &parked[0].1;
+        assert_eq!(
+            (&note["eventId"], &note["reason"]),
+            (&json!("event-0"), &json!("unpublishable"))
+        );
+        assert!(note["detail"].as_str().unwrap().contains("\"nowhere\""));
+    }
+
+    #[tokio::test]
+    async fn a_queue_that_fails_brings_the_batch_back_after_everything_was_tried() {
+        let (topic, queues) = (FakeTopic::default(), FakeQueues::default());
+        let failure = Fate::Failed("OverLimit".into());
+        queues.refuses.lock().unwrap().push(("full", failure));
+        let payload = batch(&[
+            command(0, "full"),
+            command(1, "known"),
+            record(2, "a.b", "{}"),
+        ]);
+        let dead_letters = FakeDeadLetters::default();
+        let error = relay_to(&topic, &queues, &dead_letters, &payload)
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(error, RelayError::NotPublished { events: 1, .. }),
+            "{error}"
+        );
+        assert_eq!(queues.sent.lock().unwrap().len(), 1);
+        assert_eq!(topic.published.lock().unwrap().len(), 1);
+        assert!(dead_letters.parked.lock().unwrap().is_empty());
+    }
+
+    /// A topic that is a while on its way, and counts how many calls it has at once.
+    #[derive(Default)]
+    struct SlowTopic {
+        now: Mutex<usize>,
+        most: Mutex<usize>,
+    }
+
+    impl Topic for &SlowTopic {
+        async fn publish(&self, events: &[&Event<'_>]) -> Vec<Fate> {
+            {
+                let mut now = self.now.lock().unwrap();
+                *now += 1;
+                let mut most = self.most.lock().unwrap();
+                *most = now.max(*most);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            *self.now.lock().unwrap() -= 1;
+            vec![Fate::Published; events.len()]
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn several_calls_are_made_at_once_but_not_too_many() {
+        let topic = SlowTopic::default();
+        let records: Vec<Value> = (0..200).map(|n| record(n, "a.b", "{}")).collect();
+        let start = tokio::time::Instant::now();
+        Relay::new(&topic, &FakeQueues::default(), &FakeDeadLetters::default())
+            .handle(&batch(&records), &Invocation::default())
+            .await
+            .unwrap();
+        assert_eq!(*topic.most.lock().unwrap(), CALLS_AT_ONCE);
+        assert!(start.elapsed() < Duration::from_millis(20 * 50 / 2));
     }
 
     #[tokio::test]
@@ -408,7 +582,7 @@ mod tests {
             ..Invocation::default()
         };
         let payload = batch(&[record(0, "a.b", "{}")]);
-        let error = Relay::new(&topic, &FakeDeadLetters::default())
+        let error = Relay::new(&topic, &FakeQueues::default(), &FakeDeadLetters::default())
             .handle(&payload, &invocation)
             .await
             .unwrap_err();

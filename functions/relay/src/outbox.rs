@@ -19,7 +19,7 @@ pub struct Inserted<'a> {
     pub stream_arn: Cow<'a, str>,
     /// When it was inserted, in milliseconds since the Unix epoch.
     pub inserted_at: Option<u64>,
-    /// The event to publish, or what keeps the row from being one.
+    /// The event or command to publish, or what keeps the row from being one.
     pub event: Result<Event<'a>, String>,
     /// What the stream says about the row, as JSON.
     pub raw: &'a str,
@@ -40,6 +40,8 @@ pub struct Event<'a> {
     pub traceparent: Option<Cow<'a, str>>,
     /// Whose it is: fair queues keep one customer's messages from delaying everybody's.
     pub group: Option<Cow<'a, str>>,
+    /// The logical name of the queue that a command is for, whatever it is; none in an event, which is for the topic.
+    pub to: Option<Cow<'a, str>>,
 }
 
 /// An attribute of a published message.
@@ -72,7 +74,7 @@ impl Event<'_> {
         })
     }
 
-    /// Its size as SNS counts it, in bytes, attributes and group included.
+    /// Its size as SNS and SQS count it, in bytes, attributes and group included.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let attributes: usize = self
@@ -140,6 +142,8 @@ struct Image<'a> {
     traceparent: Option<Value<'a>>,
     #[serde(borrow)]
     group: Option<Value<'a>>,
+    #[serde(borrow)]
+    to: Option<Value<'a>>,
 }
 
 /// A text or a number; the outbox has no other kind.
@@ -224,6 +228,8 @@ fn event_of(raw: &str) -> Result<Event<'_>, Malformed> {
         correlation_id: present(image.correlation_id),
         traceparent: present(image.traceparent),
         group: present(image.group),
+        // Also an empty one: a row that says where it goes is not for everybody.
+        to: image.to.map(Value::text),
     })
 }
 
@@ -315,6 +321,22 @@ mod tests {
             assert_eq!(event.attributes().count(), 1, "{value}");
             assert_eq!(event.bytes(), "{}".len() + "typeString".len() + "a".len());
         }
+    }
+
+    #[test]
+    fn a_row_that_says_where_it_goes_is_a_command_whatever_it_says() {
+        for to in ["invoices", "", "\\u0001"] {
+            let raw = format!(
+                r#"{{"NewImage":{{"type":{{"S":"a"}},"body":{{"S":"{{}}"}},"to":{{"S":"{to}"}}}}}}"#
+            );
+            let event = event_of(&raw).unwrap();
+            assert!(event.to.is_some(), "{to}");
+            assert!(event.attributes().all(|it| it.name != "to"), "{to}");
+        }
+        let event = event_of(r#"{"NewImage":{"type":{"S":"a"},"body":{"S":"{}"}}}"#).unwrap();
+        assert_eq!(event.to, None);
+        let raw = r#"{"NewImage":{"type":{"S":"a"},"body":{"S":"{}"},"to":{"BOOL":true}}}"#;
+        assert!(event_of(raw).is_err());
     }
 
     #[test]

@@ -61,6 +61,34 @@ impl Effects {
         self
     }
 
+    /// Sends a command to the queue of that logical name, through the outbox.
+    ///
+    /// An event is for whoever wants to know; a command is for one receiver, whom the sender knows. It travels in
+    /// the same envelope, so its receiver reads it as it reads an event, and its `metadata.id` is the idempotency
+    /// key. It is committed with the state that it follows from, and sent at least once.
+    ///
+    /// ```
+    /// use dashpot::{Effects, Event};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Serialize, Deserialize)]
+    /// struct WriteInvoice { order: String }
+    /// impl Event for WriteInvoice {
+    ///     const TYPE: &'static str = "invoice.write"; // an imperative, as events are facts
+    ///     const VERSION: u32 = 1;
+    ///     fn subject(&self) -> &str { &self.order }
+    ///     fn group(&self) -> &str { &self.order }
+    /// }
+    ///
+    /// let effects = Effects::none().command("invoices", &WriteInvoice { order: "123".into() });
+    /// assert_eq!(effects.commanded(), [("invoices", "invoice.write")]);
+    /// ```
+    #[must_use]
+    pub fn command<T: Event>(mut self, to: impl Into<String>, command: &T) -> Self {
+        self.emits.push(Emit::new(command).to(to));
+        self
+    }
+
     /// The state that a claimed row ends in; `done` where nothing is said.
     #[must_use]
     pub fn settle(mut self, state: &'static str) -> Self {
@@ -102,10 +130,20 @@ impl Effects {
     /// For tests: the names of the events said.
     #[must_use]
     pub fn emitted(&self) -> Vec<&'static str> {
-        self.emits.iter().map(|emit| emit.event_type).collect()
+        let said = self.emits.iter().filter(|emit| emit.to.is_none());
+        said.map(|emit| emit.event_type).collect()
     }
 
-    /// For tests: the payload of the first event said, read back.
+    /// For tests: the commands sent, each with the queue that it goes to.
+    #[must_use]
+    pub fn commanded(&self) -> Vec<(&str, &'static str)> {
+        let emits = self.emits.iter();
+        emits
+            .filter_map(|emit| Some((emit.to.as_deref()?, emit.event_type)))
+            .collect()
+    }
+
+    /// For tests: the payload of the first event or command of that type, read back.
     #[must_use]
     pub fn emitted_payload<T: Event>(&self) -> Option<T> {
         let emit = self.emits.iter().find(|emit| emit.event_type == T::TYPE)?;
@@ -133,6 +171,7 @@ impl fmt::Debug for Effects {
             .field("once", &self.once.as_ref().map(|row| &row.key))
             .field("writes", &writes)
             .field("emits", &self.emitted())
+            .field("commands", &self.commanded())
             .field("settles", &self.settles)
             .field("otherwise", &self.otherwise.is_some())
             .finish()
@@ -145,9 +184,11 @@ impl From<()> for Effects {
     }
 }
 
-/// An event that is to be said; it becomes an envelope when it is committed.
+/// An event that is to be said, or a command that is to be sent; it becomes an envelope when it is committed.
 #[derive(Debug)]
 pub(crate) struct Emit {
+    /// The queue that it goes to; none for the topic.
+    pub(crate) to: Option<String>,
     pub(crate) event_type: &'static str,
     pub(crate) version: u32,
     pub(crate) subject: String,
@@ -158,12 +199,18 @@ pub(crate) struct Emit {
 impl Emit {
     pub(crate) fn new<T: Event>(event: &T) -> Self {
         Self {
+            to: None,
             event_type: T::TYPE,
             version: T::VERSION,
             subject: event.subject().to_owned(),
             group: event.group().to_owned(),
             payload: serde_json::value::to_raw_value(event),
         }
+    }
+
+    pub(crate) fn to(mut self, queue: impl Into<String>) -> Self {
+        self.to = Some(queue.into());
+        self
     }
 }
 

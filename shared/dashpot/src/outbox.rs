@@ -1,4 +1,5 @@
-//! The way out: an event is a row, committed with the state that it tells of; the table's stream carries it on.
+//! The way out: an event is a row, committed with the state that it tells of; the table's stream carries it on. So is a
+//! command, with one attribute more: `to`, the queue that it goes to.
 
 use crate::effects::Emit;
 use crate::id::new_id;
@@ -76,8 +77,22 @@ impl Origin<'_> {
         self.append(Emit::new(event))
     }
 
+    /// The outbox row that sends a command to the queue of that logical name: see
+    /// [`Effects::command`](crate::Effects::command).
+    ///
+    /// # Errors
+    /// As [`says`](Self::says).
+    pub fn sends<T: Event>(
+        &self,
+        to: impl Into<String>,
+        command: &T,
+    ) -> Result<Write, OutboxError> {
+        self.append(Emit::new(command).to(to))
+    }
+
     pub(crate) fn append(&self, emit: Emit) -> Result<Write, OutboxError> {
         let Emit {
+            to,
             event_type,
             version,
             subject,
@@ -123,6 +138,9 @@ impl Origin<'_> {
             .set("group", group)
             .set("body", body)
             .set("expiresAt", self.now / 1000 + KEPT_SECONDS);
+        if let Some(to) = to {
+            row = row.set("to", to);
+        }
         if let Some(traceparent) = self.traceparent {
             row = row.set("traceparent", traceparent);
         }

@@ -37,6 +37,7 @@ impl Handler<Envelope<Incoming>> for Shipping {
             "strict" => Effects::none()
                 .write(Write::check(Key::new("open"), Condition::Present))
                 .emit(&shipped),
+            "command" => Effects::none().write(count).command("labels", &shipped),
             "huge" => Effects::none().emit(&Shipped {
                 order: "x".repeat(200 * 1024),
             }),
@@ -132,6 +133,34 @@ async fn a_duplicate_is_acknowledged_without_effect_under_marker_and_natural_key
             usize::from(what == "marker")
         );
     }
+}
+
+#[tokio::test]
+async fn a_command_is_an_outbox_row_that_says_where_it_goes() {
+    let shop = Shop::new();
+    assert!(
+        shop.done(&[delivery("a", "command"), delivery("b", "marker")])
+            .await
+    );
+    assert!(shop.done(&[delivery("a", "command")]).await);
+    let rows = shop.store.rows("outbox#");
+    assert_eq!(rows.len(), 2, "the duplicate sends nothing");
+    let text =
+        |row: &dashpot::Item, name: &str| row.get(name).map(|it| it.as_str().unwrap().to_owned());
+    let to_labels: Vec<_> = rows
+        .iter()
+        .filter(|row| text(row, "to").as_deref() == Some("labels"))
+        .collect();
+    let [row] = to_labels.as_slice() else {
+        panic!("one command, and the event is for everybody: {rows:?}");
+    };
+    let body: serde_json::Value = serde_json::from_str(&text(row, "body").unwrap()).unwrap();
+    assert_eq!(body["type"], "thing.shipped");
+    assert_eq!(body["metadata"]["causationId"], "event-a");
+    assert_eq!(
+        body["metadata"]["id"].as_str().map(str::to_owned),
+        text(row, "sk")
+    );
 }
 
 #[tokio::test]

@@ -5,9 +5,11 @@ use std::sync::Mutex;
 
 use dashpot::{Invocation, ParkNote};
 use relay::dead_letters::{DeadLetters, NotParked};
+use relay::fate::Fate;
 use relay::handler::{Relay, RelayError};
 use relay::outbox::{Event, Inserted, inserted};
-use relay::topic::{Fate, Topic};
+use relay::queues::Queues;
+use relay::topic::Topic;
 
 /// Takes everything, and counts.
 #[derive(Default)]
@@ -28,6 +30,16 @@ impl Topic for &World {
     }
 }
 
+/// Knows no queue with an empty name.
+impl Queues for &World {
+    async fn send(&self, to: &str, commands: &[&Event<'_>]) -> Vec<Fate> {
+        if to.is_empty() {
+            return vec![relay::queues::unknown(to); commands.len()];
+        }
+        self.publish(commands).await
+    }
+}
+
 impl DeadLetters for &World {
     async fn park(&self, _: &Inserted<'_>, note: &ParkNote<'_>) -> Result<(), NotParked> {
         *self.parked.lock().unwrap() += 1;
@@ -43,7 +55,7 @@ pub fn check(data: &[u8]) {
         return;
     };
     let world = World::default();
-    let relay = Relay::new(&world, &world);
+    let relay = Relay::new(&world, &world, &world);
     let outcome = crate::block_on(relay.handle(payload, &Invocation::default()));
     match (inserted(payload), outcome) {
         (Ok(rows), Ok(())) => {

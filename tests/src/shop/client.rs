@@ -18,8 +18,9 @@ use email::letter::Letter;
 use email::mailer::{MailError, Mailer};
 use payment_gateway::{Authorisation, Gateway, GatewayError, Intent, IntentId, OrderId, Refund};
 use relay::dead_letters::{DeadLetters, NotParked};
+use relay::fate::Fate;
 use relay::outbox::{Event, Inserted};
-use relay::topic::Fate;
+use relay::queues::Queues;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::letterbox::Letterbox;
@@ -212,6 +213,16 @@ fn published(event: &Event<'_>) -> Published {
             .map(|it| (it.name.to_owned(), (it.data_type, it.value.to_owned())))
             .collect(),
         group: event.group.as_deref().map(str::to_owned),
+    }
+}
+
+/// The queues for commands. Nobody in the shop sends one.
+#[derive(Debug)]
+pub(super) struct NoQueues;
+
+impl Queues for NoQueues {
+    async fn send(&self, to: &str, _: &[&Event<'_>]) -> Vec<Fate> {
+        panic!("the relay knows no queue {to:?}");
     }
 }
 

@@ -9,7 +9,7 @@ use dashpot_testing::{Function, FunctionError};
 use sweeper::sweep::{Sweeper, Swept};
 
 use super::Shop;
-use super::client::{Carrier, NoDeadLetters, QueuePort, Sdk, Table, TopicPort, Wire};
+use super::client::{Carrier, NoDeadLetters, NoQueues, QueuePort, Sdk, Table, TopicPort, Wire};
 
 /// What a process is about where its messages are about several things.
 pub(super) const MIXED: &str = "a mixed batch";
@@ -172,7 +172,7 @@ impl Shop {
                 sdk: self.sdk(&process),
                 topic: Arc::clone(&self.topic),
             };
-            let relay = relay::handler::Relay::new(topic, NoDeadLetters).log_to(|_| {});
+            let relay = relay::handler::Relay::new(topic, NoQueues, NoDeadLetters).log_to(|_| {});
             relay.handle(event, invocation).await
         };
         let answer = self.in_process("relay", subject(event), relayed).await?;
