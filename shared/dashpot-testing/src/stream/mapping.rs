@@ -48,7 +48,7 @@ pub struct StreamMapping {
     pub batch_size: usize,
     /// For how long a batch is gathered: none by default, at most 5 minutes.
     pub window: Duration,
-    /// How many batches of a shard are handled at once, those of a partition in order: 1 by default, at most 10.
+    /// How many batches of a shard are handled at once, the changes of one row in order: 1 by default, at most 10.
     pub parallelization_factor: usize,
     /// Whether a batch that failed is taken apart.
     pub bisect: bool,
@@ -56,7 +56,7 @@ pub struct StreamMapping {
     pub maximum_retries: Option<u32>,
     /// How old a record may become before it is given up: as old as the stream keeps it by default; a minute at least.
     pub maximum_age: Option<Duration>,
-    /// Where it is told what was given up: not the records, only which.
+    /// Where it is told what was given up, a standard queue: not the records, only which.
     pub on_failure: Option<Arc<SimQueue>>,
     /// Whether the function's answer names what failed.
     pub report_batch_item_failures: bool,
@@ -140,6 +140,12 @@ impl StreamMapping {
             (
                 "MaximumRecordAgeInSeconds",
                 self.maximum_age.is_none_or(|age| whole(age, 60, 604_800)),
+            ),
+            (
+                "DestinationConfig",
+                self.on_failure
+                    .as_ref()
+                    .is_none_or(|queue| !queue.settings().fifo),
             ),
             ("Timeout", whole(self.function_timeout, 1, 900)),
         ];

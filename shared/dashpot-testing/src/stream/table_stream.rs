@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use dashpot::Clock;
+use dashpot::{Clock, Key};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -25,7 +25,7 @@ pub struct TableStream {
 
 #[derive(Debug)]
 struct State {
-    /// Rows of one partition are in one lane: a shard, or a part of one where the mapping takes several at once.
+    /// A lane is a shard, or a part of one where the mapping takes several at once.
     lanes: Vec<VecDeque<Arc<StreamRecord>>>,
     last: u64,
     lost: Vec<Arc<StreamRecord>>,
@@ -108,7 +108,7 @@ impl TableStream {
                 (Some(_), None) => EventName::Remove,
             };
             state.last += 1;
-            let lane = lane(&change.key.pk, state.lanes.len());
+            let lane = lane(&change.key, self.shards, state.lanes.len());
             let record = StreamRecord {
                 sequence_number: state.last,
                 event_name,
@@ -124,6 +124,12 @@ impl TableStream {
         self.changed.notify_waiters();
     }
 
+    /// The id of the shard that a lane is, or is a part of.
+    pub(super) fn shard_id(&self, lane: usize) -> String {
+        let shard = lane % self.shards;
+        format!("shardId-{shard:020}-{shard:08x}")
+    }
+
     /// Takes each shard apart into so many lanes; their number.
     pub(super) fn split(&self, factor: usize) -> usize {
         let records = self.records();
@@ -131,7 +137,7 @@ impl TableStream {
         let mut state = self.lock();
         state.lanes = vec![VecDeque::new(); lanes];
         for record in records {
-            let lane = lane(&record.key.pk, lanes);
+            let lane = lane(&record.key, self.shards, lanes);
             state.lanes[lane].push_back(record);
         }
         lanes
@@ -191,10 +197,20 @@ impl TableStream {
     }
 }
 
-/// The lane of a partition.
-fn lane(pk: &str, lanes: usize) -> usize {
-    let hash = pk.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+/// The lane of a row. Those of a partition are in one shard, but only what happens to one row is in order where several
+/// lanes share it.
+///
+/// <https://docs.aws.amazon.com/lambda/latest/dg/with-ddb.html>
+fn lane(key: &Key, shards: usize, lanes: usize) -> usize {
+    let shard = hash([key.pk.as_str()]) % shards;
+    let part = hash([key.pk.as_str(), key.sk.as_str()]) % (lanes / shards);
+    shard + shards * part
+}
+
+fn hash<'a>(texts: impl IntoIterator<Item = &'a str>) -> usize {
+    let bytes = texts.into_iter().flat_map(str::bytes);
+    let hash = bytes.fold(0x811c_9dc5_u32, |hash, byte| {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
     });
-    hash as usize % lanes
+    hash as usize
 }
