@@ -10,7 +10,7 @@ use dashpot_testing::{
     TableStream, function,
 };
 use serde_json::Value;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::queue::{SECOND, standard};
 
@@ -92,13 +92,16 @@ pub(crate) async fn run_until(
     seen.into_inner().unwrap()
 }
 
-/// Runs the mapping until the stream has nothing left for it.
+/// Runs the mapping until the stream has nothing left for it, for an hour at most.
 pub(crate) async fn drain(
     mapping: &StreamMapping,
     stream: &TableStream,
     answer: impl Fn(&[Record]) -> Answer + Send + Sync,
 ) -> Vec<(u64, String)> {
-    let end = stream.until(|stream| stream.behind() == 0);
+    let end = async {
+        let drained = stream.until(|stream| stream.behind() == 0);
+        timeout(SECOND * 3600, drained).await.unwrap();
+    };
     run_until(mapping, stream, end, answer).await
 }
 
