@@ -27,7 +27,11 @@ pub fn metrics(event: &Envelope<Box<RawValue>>) -> Vec<(String, i64)> {
     if !ShopEvent::types().contains(&event.event_type.as_str()) {
         return metrics;
     }
-    let known = ShopEvent::read(&event.event_type, event.metadata.version, &event.payload);
+    let known = ShopEvent::read(
+        &event.event_type,
+        event.metadata.version,
+        event.payload.get(),
+    );
     match known {
         Ok(event) => metrics.extend(money(event)),
         Err(_) => metrics.push(("events.unreadable".into(), 1)),

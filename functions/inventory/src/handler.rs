@@ -324,7 +324,7 @@ mod tests {
     fn the_decision_is_a_value() {
         let envelope: serde_json::Value = serde_json::from_str(&placed("1", &[("a", 2)])).unwrap();
         let payload = serde_json::value::to_raw_value(&envelope["payload"]).unwrap();
-        let order = <OrderPlaced as Event>::read("order.placed", 2, &payload).unwrap();
+        let order = <OrderPlaced as Event>::read("order.placed", 2, payload.get()).unwrap();
         let effects = reserve(order);
         assert_eq!(
             effects.written(),

@@ -46,7 +46,7 @@ impl Event {
         let order = OrderPlaced::read(
             &envelope.event_type,
             envelope.metadata.version,
-            &envelope.payload,
+            envelope.payload.get(),
         )
         .ok();
         let (user_id, total) = match order {

@@ -22,12 +22,12 @@ pub trait Event: Serialize + DeserializeOwned + Send {
     ///
     /// # Errors
     /// [`Unreadable`] says whether waiting for a deployment can help.
-    fn read(name: &str, version: u32, payload: &RawValue) -> Result<Self, Unreadable> {
+    fn read(name: &str, version: u32, payload: &str) -> Result<Self, Unreadable> {
         if name != Self::TYPE {
             return Err(Unreadable::UnknownType);
         }
         match version.cmp(&Self::VERSION) {
-            std::cmp::Ordering::Equal => Ok(strict_json::from_str(payload.get())?),
+            std::cmp::Ordering::Equal => Ok(strict_json::from_str(payload)?),
             std::cmp::Ordering::Greater => Err(Unreadable::NewerVersion {
                 known: Self::VERSION,
             }),
@@ -43,11 +43,12 @@ pub trait EventSet: Sized + Send {
     /// The names that the consumer subscribes to; empty where it takes everything.
     fn types() -> Vec<&'static str>;
 
-    /// Reads the payload of the event called `name`.
+    /// Reads the payload of the event called `name`: the text between its neighbours in the envelope, which nobody has read
+    /// yet. So it is to be read as a whole, also where little of it is wanted: else what is no JSON passes for an event.
     ///
     /// # Errors
     /// [`Unreadable`] says whether waiting for a deployment can help.
-    fn read(name: &str, version: u32, payload: &RawValue) -> Result<Self, Unreadable>;
+    fn read(name: &str, version: u32, payload: &str) -> Result<Self, Unreadable>;
 
     /// What it is about, where the payload says so: see [`Event::subject`].
     fn about(&self) -> Option<&str> {
@@ -61,8 +62,8 @@ impl EventSet for Box<RawValue> {
         Vec::new()
     }
 
-    fn read(_: &str, _: u32, payload: &RawValue) -> Result<Self, Unreadable> {
-        Ok(payload.to_owned())
+    fn read(_: &str, _: u32, payload: &str) -> Result<Self, Unreadable> {
+        Ok(serde_json::from_str(payload)?)
     }
 }
 
@@ -71,7 +72,7 @@ impl<T: Event> EventSet for T {
         T::NAMES.to_vec()
     }
 
-    fn read(name: &str, version: u32, payload: &RawValue) -> Result<Self, Unreadable> {
+    fn read(name: &str, version: u32, payload: &str) -> Result<Self, Unreadable> {
         <T as Event>::read(name, version, payload)
     }
 
@@ -187,7 +188,7 @@ macro_rules! event_set {
             fn read(
                 name: &str,
                 version: u32,
-                payload: &$crate::__private::RawValue,
+                payload: &str,
             ) -> ::std::result::Result<Self, $crate::Unreadable> {
                 $(
                     if <$event as $crate::Event>::NAMES.contains(&name) {
@@ -233,7 +234,7 @@ mod tests {
     }
 
     fn read(name: &str, version: u32, payload: &str) -> Result<Incoming, Unreadable> {
-        <Incoming as EventSet>::read(name, version, serde_json::from_str(payload).unwrap())
+        <Incoming as EventSet>::read(name, version, payload)
     }
 
     #[test]

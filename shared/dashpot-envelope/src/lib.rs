@@ -24,9 +24,3 @@ pub use envelope::{Envelope, Metadata, RawEnvelope, RawMetadata};
 pub use event::{Event, EventSet, Unreadable};
 pub use personal::Personal;
 pub use strict_json::Malformed;
-
-/// What [`event_set!`] expands to refers to these.
-#[doc(hidden)]
-pub mod __private {
-    pub use serde_json::value::RawValue;
-}

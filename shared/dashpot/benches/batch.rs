@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use dashpot::{
     CommitError, Consumer, Context, Effects, Envelope, EventSet, Failure, Handler, Invocation,
-    Item, Key, Page, Query, RawValue, Row, Store, StoreError, Unreadable, Write, from_fn,
+    Item, Key, Page, Query, Row, Store, StoreError, Unreadable, Write, from_fn,
 };
 use dashpot_testing::{Delivery, sqs_event};
 use serde::Deserialize;
@@ -32,8 +32,8 @@ impl EventSet for Order {
         Vec::new()
     }
 
-    fn read(_: &str, _: u32, payload: &RawValue) -> Result<Self, Unreadable> {
-        Ok(serde_json::from_str(payload.get())?)
+    fn read(_: &str, _: u32, payload: &str) -> Result<Self, Unreadable> {
+        Ok(serde_json::from_str(payload)?)
     }
 }
 

@@ -10,7 +10,7 @@
 
 use std::fmt;
 
-use dashpot::{Consumer, Envelope, EventSet, Failure, RawValue, Unreadable, from_fn};
+use dashpot::{Consumer, Envelope, EventSet, Failure, Unreadable, from_fn};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -38,8 +38,8 @@ impl EventSet for Order {
         Vec::new()
     }
 
-    fn read(_: &str, _: u32, payload: &RawValue) -> Result<Self, Unreadable> {
-        Ok(serde_json::from_str(payload.get())?)
+    fn read(_: &str, _: u32, payload: &str) -> Result<Self, Unreadable> {
+        Ok(serde_json::from_str(payload)?)
     }
 }
 

@@ -9,6 +9,7 @@ use dashpot_envelope::{
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+use crate::glance::glance;
 use crate::message::Message;
 
 /// What a message becomes before a handler sees it.
@@ -74,11 +75,14 @@ impl std::error::Error for Undecodable {}
 
 impl<T: EventSet> FromMessage for Envelope<T> {
     fn from_message(message: &Message<'_>) -> Result<Self, Undecodable> {
+        if let Some(event) = at_a_glance(&message.body) {
+            return Ok(event);
+        }
         let content = message.content();
         let raw: RawEnvelope<'_> = strict_json::from_str(&content)?;
         let event_type = raw.event_type.into_owned();
         let metadata = complete(raw.metadata, &content);
-        let (not_yet, detail) = match T::read(&event_type, metadata.version, raw.payload) {
+        let (not_yet, detail) = match T::read(&event_type, metadata.version, raw.payload.get()) {
             Ok(payload) if agree(&payload, &metadata) => {
                 return Ok(Self {
                     event_type,
@@ -125,6 +129,18 @@ impl<T: DeserializeOwned + Send> FromMessage for Json<T> {
     fn from_message(message: &Message<'_>) -> Result<Self, Undecodable> {
         Ok(Self(strict_json::from_str(&message.content())?))
     }
+}
+
+/// The event in an envelope as producers usually write it; none where anything at all is in the way.
+fn at_a_glance<T: EventSet>(body: &str) -> Option<Envelope<T>> {
+    let seen = glance(body)?;
+    let payload = T::read(seen.event_type, seen.metadata.version, seen.payload).ok()?;
+    let metadata = complete(seen.metadata, body);
+    agree(&payload, &metadata).then(|| Envelope {
+        event_type: seen.event_type.to_owned(),
+        payload,
+        metadata,
+    })
 }
 
 /// Fills in what a foreign producer left out.

@@ -39,6 +39,7 @@ mod correlation;
 mod decode;
 mod effects;
 mod failure;
+mod glance;
 mod handler;
 mod id;
 mod invocation;

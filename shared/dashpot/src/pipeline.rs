@@ -1,11 +1,11 @@
 //! What happens to a batch: every message ends as exactly one of done, failed, parked.
 
 use std::panic::AssertUnwindSafe;
+use std::task::Poll;
 use std::time::Duration;
 
-use futures_util::FutureExt;
-use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt, poll};
 use tokio::time::{Instant, timeout_at};
 
 use crate::clock::Clock;
@@ -13,7 +13,7 @@ use crate::commit::Settled;
 use crate::consumer::Consumer;
 use crate::context::Context;
 use crate::correlation::is_traceparent;
-use crate::decode::{FromMessage, Undecodable};
+use crate::decode::{FromMessage, Undecodable, content_id};
 use crate::failure::Disposition;
 use crate::invocation::{BatchItemFailure, BatchResponse, InvalidEvent, Invocation};
 use crate::message::{Message, SqsEvent};
@@ -128,21 +128,25 @@ where
     async fn run_together(&self, batch: &mut Batch<'_>, indices: Vec<usize>) {
         let mut waiting = indices.iter().copied();
         let mut running = FuturesUnordered::new();
-        let run = |index: usize, deadline, clock| {
-            let message = &batch.messages[index];
-            async move { (index, self.run_one(message, deadline, clock).await) }
-        };
-        for index in waiting.by_ref().take(self.concurrency) {
-            running.push(run(index, batch.deadline, batch.clock));
-        }
-        // Handlers end by themselves at the deadline; what is left after it is for parking.
-        while let Ok(Some((index, outcome))) = timeout_at(batch.last_call, running.next()).await {
-            batch.outcomes[index] = Some(outcome);
-            if Instant::now() < batch.deadline
-                && let Some(next) = waiting.next()
+        loop {
+            while running.len() < self.concurrency
+                && Instant::now() < batch.deadline
+                && let Some(index) = waiting.next()
             {
-                running.push(run(next, batch.deadline, batch.clock));
+                let message = &batch.messages[index];
+                let mut run = Box::pin(self.run_one(message, batch.deadline, batch.clock));
+                // Many end at once, and need no place among the others.
+                match poll!(run.as_mut()) {
+                    Poll::Ready(outcome) => batch.outcomes[index] = Some(outcome),
+                    Poll::Pending => running.push(async move { (index, run.await) }),
+                }
             }
+            // Handlers end by themselves at the deadline; what is left after it is for parking.
+            let next = timeout_at(batch.last_call, running.next()).await;
+            let Ok(Some((index, outcome))) = next else {
+                break;
+            };
+            batch.outcomes[index] = Some(outcome);
         }
         drop(running);
         for index in waiting {
@@ -312,12 +316,14 @@ where
                     .await;
             }
         };
-        let subject = Subject::of(message, &event, clock.now());
-        let mut cx = context(self.service, message, &event, &subject, deadline, clock);
+        let mut cx = context(self.service, message, &event, deadline, clock);
+        let mut subject = Subject::of(&event, cx.now);
         let start = Instant::now();
         let run = AssertUnwindSafe(self.mode.run(&self.handler, event, &mut cx)).catch_unwind();
         let ran = timeout_at(deadline, run).await;
         let handler_millis = millis(start.elapsed());
+        subject.event_id = Some(cx.event_id);
+        subject.correlation_id = Some(cx.correlation_id);
         let (problem, detail) = match ran {
             Ok(Ok(Ok(settled))) => {
                 let fate = match settled {
@@ -423,20 +429,23 @@ fn context<E: FromMessage>(
     service: &'static str,
     message: &Message<'_>,
     event: &E,
-    subject: &Subject,
     deadline: Instant,
     clock: Clock,
 ) -> Context {
-    let event_id = subject.event_id.clone().unwrap_or_default();
+    let metadata = event.metadata();
+    let event_id = metadata.map_or_else(
+        || content_id(&message.content()),
+        |metadata| metadata.id.clone(),
+    );
     let now = clock.now();
     Context {
         service,
-        correlation_id: subject
-            .correlation_id
-            .clone()
-            .unwrap_or_else(|| event_id.clone()),
+        correlation_id: metadata.map_or_else(
+            || event_id.clone(),
+            |metadata| metadata.correlation_id.clone(),
+        ),
         event_id,
-        hops: event.metadata().map_or(0, |metadata| metadata.hops),
+        hops: metadata.map_or(0, |metadata| metadata.hops),
         message_id: message.message_id.clone().into_owned(),
         attempt: message.attempt(),
         age: age(message, now),

@@ -232,15 +232,8 @@ impl<'a> Scan<'a> {
         Some(Escape::Byte(byte))
     }
 
-    /// Where the plain part of a string ends that goes on here: at a quote or a backslash.
     fn plain_end(&self) -> Option<usize> {
-        let rest = &self.text.as_bytes()[self.at..];
-        let plain = memchr2(b'"', b'\\', rest)?;
-        // Not `any`: without a way out in the middle the compiler looks at many at once.
-        let least = rest[..plain]
-            .iter()
-            .fold(u8::MAX, |least, &byte| least.min(byte));
-        (least >= b' ').then_some(self.at + plain)
+        plain_end(self.text.as_bytes(), self.at)
     }
 
     fn take(&mut self, byte: u8) -> Option<()> {
@@ -260,12 +253,37 @@ impl<'a> Scan<'a> {
     }
 }
 
+/// Where the plain part of a string ends that goes on at `at`: at a quote or a backslash.
+pub(crate) fn plain_end(bytes: &[u8], mut at: usize) -> Option<usize> {
+    // Most are short.
+    for _ in 0..SHORT / EIGHT {
+        let Some(eight) = bytes.get(at..)?.first_chunk() else {
+            break;
+        };
+        let plain = plain_bytes(u64::from_le_bytes(*eight));
+        at += plain;
+        if plain < EIGHT {
+            return (bytes[at] >= b' ').then_some(at);
+        }
+    }
+    let rest = bytes.get(at..)?;
+    let plain = memchr2(b'"', b'\\', rest)?;
+    // Not `any`: without a way out in the middle the compiler looks at many at once.
+    let least = rest[..plain]
+        .iter()
+        .fold(u8::MAX, |least, &byte| least.min(byte));
+    (least >= b' ').then_some(at + plain)
+}
+
 enum Escape {
     Byte(u8),
     Code(u32),
 }
 
 const EIGHT: usize = size_of::<u64>();
+
+/// How long a string is that is not worth the start of a faster search, in bytes.
+const SHORT: usize = 32;
 
 /// How many of eight bytes, from the lowest, come before a quote, a backslash or a control character: "Determine if a word
 /// has a byte less than n", Bit Twiddling Hacks, where the lowest that is found is exact.

@@ -49,7 +49,7 @@ pub fn check_payload(data: &[u8]) {
     let names = <ShopEvent as dashpot::EventSet>::types();
     let name = names[usize::from(*choice) % names.len()];
     for version in 1..=2 {
-        match <ShopEvent as dashpot::EventSet>::read(name, version, payload) {
+        match <ShopEvent as dashpot::EventSet>::read(name, version, payload.get()) {
             Err(error) => {
                 let detail = dashpot::chain(&error);
                 crate::is_discreet(&detail, payload.get());
@@ -76,6 +76,6 @@ survives! {
 
 fn is_read_as_it_is_written<T: Event + Serialize + PartialEq + std::fmt::Debug>(event: &T) {
     let written = to_raw_value(event).unwrap();
-    let again = T::read(T::TYPE, T::VERSION, &written).unwrap();
+    let again = T::read(T::TYPE, T::VERSION, written.get()).unwrap();
     assert_eq!(&again, event);
 }

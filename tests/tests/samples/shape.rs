@@ -43,8 +43,12 @@ fn summed(attributes: &Value) -> Vec<u8> {
 fn is_an_event(body: &str) -> bool {
     serde_json::from_str::<RawEnvelope<'_>>(body).is_ok_and(|raw| {
         raw.event_type == UNKNOWN_TO_THE_SHOP
-            || <ShopEvent as EventSet>::read(&raw.event_type, raw.metadata.version, raw.payload)
-                .is_ok()
+            || <ShopEvent as EventSet>::read(
+                &raw.event_type,
+                raw.metadata.version,
+                raw.payload.get(),
+            )
+            .is_ok()
     })
 }
 

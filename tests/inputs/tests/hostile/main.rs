@@ -52,9 +52,8 @@ fn every_payload_is_a_sample_that_can_be_read() {
     for (choice, payload) in payloads() {
         let names = <shop_events::ShopEvent as dashpot::EventSet>::types();
         let name = names[usize::from(choice)];
-        let payload = serde_json::from_str(&payload).unwrap();
         let read =
-            |version| <shop_events::ShopEvent as dashpot::EventSet>::read(name, version, payload);
+            |version| <shop_events::ShopEvent as dashpot::EventSet>::read(name, version, &payload);
         assert!(read(1).is_ok() || read(2).is_ok(), "{name}");
     }
 }
