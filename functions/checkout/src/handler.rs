@@ -11,6 +11,7 @@ use shop_events::{Money, OrderId};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::attempt::{Answer, Attempt, AttemptKey, Lease, State};
+use crate::cancellation::order_key;
 use crate::form::Form;
 use crate::hold::Hold;
 use crate::order::Order;
@@ -62,7 +63,7 @@ pub struct Reply {
 
 /// The function, over a table and a payment provider.
 pub struct Checkout<S, G> {
-    store: S,
+    pub(crate) store: S,
     gateway: G,
     hold_bound: Duration,
     pub(crate) log: fn(&str),
@@ -77,7 +78,7 @@ impl<S, G> fmt::Debug for Checkout<S, G> {
 }
 
 /// How a step ended that needs the attempt to be ours.
-enum Step<T> {
+pub(crate) enum Step<T> {
     Ours(T),
     /// It is not: this is what it is.
     Theirs(Option<Item>),
@@ -289,7 +290,7 @@ impl<S: Store, G: Gateway> Checkout<S, G> {
             now: request.now,
         };
         let says = origin.says(&placed).map_err(Problem::undecided)?;
-        let row = Row::new(Key::new(format!("order#{}", order.order_id)))
+        let row = Row::new(order_key(&order.order_id))
             .set("userId", order.user_id.as_str())
             .set("placedAt", origin.now)
             .set(
@@ -312,7 +313,7 @@ impl<S: Store, G: Gateway> Checkout<S, G> {
 
     /// Commits writes of which the first is the attempt's. A repeat of one that happened, and whose answer was
     /// lost, is refused by what it has written itself.
-    async fn commit(&self, writes: &[Write]) -> Result<Step<()>, Problem> {
+    pub(crate) async fn commit(&self, writes: &[Write]) -> Result<Step<()>, Problem> {
         let mut pause = Duration::from_millis(25);
         for attempt in 1.. {
             match self.store.commit(writes).await {

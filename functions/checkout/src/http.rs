@@ -48,7 +48,8 @@ pub async fn answer<S: Store, G: Gateway>(
         .map_err(|_| Problem::malformed("the event is none of an HTTP API's"))
         .and_then(|event| request(event, &correlation_id, invocation));
     let reply = match request {
-        Ok(request) => checkout.place(&request).await,
+        Ok((Path::Orders, request)) => checkout.place(&request).await,
+        Ok((Path::Cancel(order), request)) => checkout.cancel(&order, &request).await,
         Err(problem) => Reply::from_outcome(Err(problem), &correlation_id),
     };
     (checkout.log)(&telemetry::line(
@@ -60,22 +61,40 @@ pub async fn answer<S: Store, G: Gateway>(
     response(reply, &correlation_id)
 }
 
+/// What a request is sent to.
+enum Path {
+    /// `/orders`
+    Orders,
+    /// `/orders/{id}/cancel`
+    Cancel(String),
+}
+
+fn path(event: &ApiGatewayV2httpRequest) -> Option<Path> {
+    let path = event.raw_path.as_deref()?.strip_prefix('/')?;
+    // On a named stage the path begins with it.
+    let stage = event.request_context.stage.as_deref().unwrap_or_default();
+    let after_stage = path
+        .strip_prefix(stage)
+        .and_then(|path| path.strip_prefix('/'));
+    let path = after_stage.unwrap_or(path).strip_prefix("orders")?;
+    if path.is_empty() {
+        return Some(Path::Orders);
+    }
+    let order = path.strip_prefix('/')?.strip_suffix("/cancel")?;
+    (!order.contains('/')).then(|| Path::Cancel(order.to_owned()))
+}
+
 fn request(
     event: ApiGatewayV2httpRequest,
     correlation_id: &str,
     invocation: &Invocation,
-) -> Result<Request, Problem> {
-    let path = event.raw_path.as_deref().unwrap_or_default();
-    // On a named stage the path begins with it.
-    let stage = event.request_context.stage.as_deref().unwrap_or_default();
-    if path != "/orders" && path != format!("/{stage}/orders") {
-        return Err(Problem::not_found());
-    }
+) -> Result<(Path, Request), Problem> {
+    let path = path(&event).ok_or_else(Problem::not_found)?;
     if event.request_context.http.method != "POST" {
         return Err(Problem::method_not_allowed());
     }
     let header = |name| header(&event.headers, name).map(str::to_owned);
-    Ok(Request {
+    let request = Request {
         idempotency_key: header("idempotency-key"),
         correlation_id: correlation_id.to_owned(),
         traceparent: header("traceparent").filter(|text| is_traceparent(text)),
@@ -85,7 +104,8 @@ fn request(
             .deadline
             .checked_sub(TIME_TO_ANSWER)
             .unwrap_or(invocation.deadline),
-    })
+    };
+    Ok((path, request))
 }
 
 fn body(text: String, is_base64: bool) -> Result<Vec<u8>, Problem> {
@@ -213,6 +233,11 @@ mod tests {
             ("$default", "/orders/", "POST", 404),
             ("$default", "/order", "POST", 404),
             ("$default", "/orders", "PUT", 405),
+            ("$default", "/orders/order-1", "POST", 404),
+            ("$default", "/orders/order-1/cancel", "GET", 405),
+            ("$default", "/orders/order-1/cancel/", "POST", 404),
+            ("$default", "/orders/a/b/cancel", "POST", 404),
+            ("prod", "/prod/orders/order-1/cancel", "DELETE", 405),
         ] {
             let mut event = event();
             event["requestContext"]["stage"] = stage.into();

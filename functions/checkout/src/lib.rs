@@ -16,6 +16,7 @@
 //! - [`problem`]: every way to say no.
 
 pub mod attempt;
+pub mod cancellation;
 pub mod form;
 pub mod handler;
 pub mod hold;

@@ -97,7 +97,16 @@ impl Problem {
     pub fn not_found() -> Self {
         Self::new(
             kind!(404, "not-found", "There is nothing here"),
-            "orders are posted to /orders",
+            "orders are posted to /orders, their cancellations to /orders/{id}/cancel",
+        )
+    }
+
+    /// 404: there is no such order, or it is another customer's.
+    #[must_use]
+    pub fn no_such_order() -> Self {
+        Self::new(
+            kind!(404, "no-such-order", "There is no such order"),
+            "of this customer there is no order of that id",
         )
     }
 
@@ -167,6 +176,23 @@ impl Problem {
                 kind!(503, "not-decided", "The order could not be placed just now"),
                 "repeat the request with the same Idempotency-Key: it is placed once at most",
             )
+        }
+    }
+
+    /// The same, of a request to cancel.
+    #[must_use]
+    pub fn about_a_cancellation(self) -> Self {
+        if self.kind.status < 500 {
+            return self;
+        }
+        Self {
+            kind: kind!(
+                503,
+                "not-decided",
+                "The cancellation could not be asked for just now"
+            ),
+            detail: "repeat the request: it is asked for once at most".to_owned(),
+            ..self
         }
     }
 

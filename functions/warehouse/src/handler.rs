@@ -38,14 +38,14 @@ impl Handler<Envelope<Incoming>> for Warehouse {
 
     async fn handle(&self, event: Envelope<Incoming>, cx: &Context) -> Result<Effects, Failure> {
         match event.payload {
-            Incoming::StockReserved(order) => create(order, &cx.correlation_id),
+            Incoming::StockReserved(order) => create(order, cx),
             Incoming::PaymentFailed(payment) => Ok(withdraw(payment.order_id)),
             Incoming::OrderCancellationRequested(request) => Ok(cancel(request)),
         }
     }
 }
 
-fn create(order: StockReserved, correlation_id: &str) -> Result<Effects, Failure> {
+fn create(order: StockReserved, cx: &Context) -> Result<Effects, Failure> {
     let list = PickListCreated {
         order_id: order.order_id,
         user_id: order.user_id,
@@ -53,7 +53,7 @@ fn create(order: StockReserved, correlation_id: &str) -> Result<Effects, Failure
         items: order.items,
     };
     Ok(Effects::none()
-        .once(pick_list::open(&list, correlation_id)?)
+        .once(pick_list::open(&list, &cx.correlation_id, cx.now)?)
         .emit(&list)
         .otherwise(|_| Ok(Effects::none()))) // decided before, by whatever came first
 }

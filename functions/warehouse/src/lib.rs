@@ -2,8 +2,10 @@
 //!
 //! - [`handler`]: what each event means
 //! - [`pick_list`]: the row, and the states that it goes through
+//! - [`packing`]: what a person does, who says that the goods are packed
 
 pub mod handler;
+pub mod packing;
 pub mod pick_list;
 
 use dashpot::{Atomic, Consumer, Envelope, Queue, Recovery, Store};

@@ -1,7 +1,13 @@
 //! The pick list's row: one an order, for ever, because it is the proof of what was decided.
 
-use dashpot::{Condition, Failure, FailureExt, Item, Key, Row, Value, Write};
+use dashpot::{Condition, Failure, FailureExt, Item, Key, Row, Value, Write, shard};
 use shop_events::{OrderId, PickListCreated};
+
+/// The sparse index of the lists that are to be picked, by shard; it is its partition key as well.
+pub const INDEX: &str = "toPick";
+
+/// The index's sort key: since when, in milliseconds since the Unix epoch.
+pub const SINCE: &str = "since";
 
 /// Where a pick list stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,10 +58,12 @@ pub fn key(order: &OrderId) -> Key {
 ///
 /// # Errors
 /// A permanent [`Failure`] when the list cannot be written as JSON.
-pub fn open(list: &PickListCreated, correlation_id: &str) -> Result<Row, Failure> {
+pub fn open(list: &PickListCreated, correlation_id: &str, now: u64) -> Result<Row, Failure> {
     Ok(row(&list.order_id, State::Open)
         .set("list", serde_json::to_string(list).permanent()?)
-        .set("correlationId", correlation_id))
+        .set("correlationId", correlation_id)
+        .set(INDEX, shard(list.order_id.as_str()).to_string())
+        .set(SINCE, now))
 }
 
 /// A list that was withdrawn before it was made: what comes late finds it and is done.
@@ -67,8 +75,20 @@ pub fn withdrawn(order: &OrderId) -> Row {
 /// Withdraws an open list; refused if it is not open any more.
 #[must_use]
 pub fn withdraw(order: &OrderId) -> Write {
+    end(order, State::Withdrawn)
+}
+
+/// Marks an open list as packed; refused if it is not open any more.
+#[must_use]
+pub fn pack(order: &OrderId) -> Write {
+    end(order, State::Packed)
+}
+
+fn end(order: &OrderId, state: State) -> Write {
     Write::update(key(order))
-        .set("state", State::Withdrawn.as_str())
+        .set("state", state.as_str())
+        .remove(INDEX)
+        .remove(SINCE)
         .when(Condition::equals("state", State::Open.as_str()))
 }
 

@@ -64,6 +64,7 @@ impl Shop {
             books.stock_is_conserved(),
             books.reservations_say_what_was_said(),
             books.pick_lists_say_what_was_said(),
+            books.cancellations_are_decided_once(),
             books.money_adds_up(),
             books.every_order_gets_what_it_paid_for(),
             books.the_ledger_is_the_providers(),
@@ -321,6 +322,37 @@ impl Books<'_> {
             }))
         };
         rows.iter().filter_map(check).collect()
+    }
+
+    /// Whoever was told that it is asked for gets one decision, or the order had ended by itself; and what is packed is not
+    /// cancelled any more.
+    fn cancellations_are_decided_once(&self) -> Violations {
+        let told = self.shop.cancellations.lock();
+        let told = told.unwrap_or_else(PoisonError::into_inner);
+        let mut violations: Violations = told
+            .iter()
+            .filter(|order| !self.said(order, "order.cancellation_requested"))
+            .map(|order| format!("{order}: its cancellation was promised and never asked for"))
+            .collect();
+        for order in self.orders() {
+            let said = |event_type| self.said(order, event_type);
+            let decisions = [said("order.cancelled"), said("order.cancellation_refused")];
+            let possible: &[[bool; 2]] = match (
+                said("order.cancellation_requested"),
+                said("pick_list.packed"),
+                said("payment.failed"),
+            ) {
+                (false, ..) => &[[false, false]],
+                // The failed payment may have withdrawn the list before, or found it cancelled, or packed.
+                (true, false, true) => &[[true, false], [false, false]],
+                (true, false, false) => &[[true, false]],
+                (true, true, _) => &[[false, true]],
+            };
+            violations.extend(broken(possible.contains(&decisions), || {
+                format!("{order}: (cancelled, refused) was said {decisions:?}")
+            }));
+        }
+        violations
     }
 
     /// Per payment: held once; then captured, voided or lapsed, once; refunded at most once and only what was captured.

@@ -26,7 +26,7 @@ mod people;
 pub mod provider;
 pub mod topic;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -74,6 +74,8 @@ pub struct Shop {
     pub letterbox: Arc<Letterbox>,
     /// What customers were told, in order.
     answers: Mutex<Vec<Outcome>>,
+    /// The orders whose cancellation was asked for, as customers were told.
+    cancellations: Mutex<BTreeSet<String>>,
     /// What was published and is no envelope, with the type that it claimed.
     malformed: Mutex<BTreeMap<String, String>>,
     /// What there was of each sku before anybody ordered.
@@ -95,6 +97,7 @@ impl Shop {
         for name in CONSUMERS.into_iter().chain(["checkout"]) {
             let indexes = match name {
                 "checkout" => vec![Index::by_number("pending", "pending", "due")],
+                "warehouse" => vec![Index::by_number("toPick", "toPick", "since")],
                 _ => Vec::new(),
             };
             let settings = TableSettings {
@@ -141,6 +144,7 @@ impl Shop {
             provider: Arc::default(),
             letterbox: Arc::default(),
             answers: Mutex::default(),
+            cancellations: Mutex::default(),
             malformed: Mutex::default(),
             initial_stock: Mutex::default(),
         };
@@ -279,6 +283,13 @@ impl Shop {
             .iter()
             .filter(|row| row.contains_key("pending"))
             .count()
+    }
+
+    /// The state of an order's pick list, if there is one.
+    #[must_use]
+    pub fn pick_list(&self, order_id: &str) -> Option<String> {
+        let row = self.tables["warehouse"].row(&Key::new(format!("pick_list#{order_id}")))?;
+        Some(row.get("state")?.as_str()?.to_owned())
     }
 
     /// How many messages lie in all dead-letter queues together.

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use dashpot::{Condition, Event, Key, MessageAttribute, Origin, Store, Write};
+use dashpot::MessageAttribute;
 use dashpot_testing::fault::{Call, Fault, Faults};
 use dashpot_testing::{Outgoing, SimQueue};
 use serde_json::{Value, json};
-use shop_events::{OrderCancellationRequested, OrderPlaced, PickListCreated, PickListPacked};
-use tokio::time::{sleep, timeout_at};
+use tokio::time::{sleep, timeout, timeout_at};
+use warehouse::packing::{PackError, pack};
 
 use super::Shop;
 use super::functions::NOT_YET;
@@ -82,8 +82,23 @@ impl Shop {
                          "x-correlation-id": format!("{}-{}", order.customer, order.key) },
             "requestContext": { "stage": "$default", "http": { "method": "POST", "path": "/orders" } },
             "body": body.to_string(), "isBase64Encoded": false,
-        })
-        .to_string();
+        });
+        let (status, body) = self.ask(process, &event).await;
+        let outcome = Outcome {
+            key: (order.customer.clone(), order.key.clone()),
+            status,
+            body,
+        };
+        self.mishaps
+            .note(&format!("{} {}", outcome.status, outcome.body));
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.push(outcome.clone());
+        outcome
+    }
+
+    /// What checkout answers; 500 where it does not.
+    async fn ask(&self, process: Faults, event: &Value) -> (u16, String) {
+        let event = event.to_string();
         let invocation = self.invocation("checkout");
         let asked = |process: Faults| {
             let (event, invocation) = (event.as_str(), &invocation);
@@ -99,24 +114,13 @@ impl Shop {
         };
         let answering = Box::pin(self.run_in(process, "checkout", asked));
         let answer = timeout_at(invocation.deadline, answering).await;
-        let answer = answer
-            .ok()
-            .and_then(Result::ok)
-            .map(|response| serde_json::to_value(&response).unwrap());
-        let outcome = Outcome {
-            key: (order.customer.clone(), order.key.clone()),
-            status: answer.as_ref().map_or(500, |answer| {
-                u16::try_from(answer["statusCode"].as_u64().unwrap()).unwrap()
-            }),
-            body: answer
-                .and_then(|answer| Some(answer["body"].as_str()?.to_owned()))
-                .unwrap_or_default(),
+        let Some(answer) = answer.ok().and_then(Result::ok) else {
+            return (500, String::new());
         };
-        self.mishaps
-            .note(&format!("{} {}", outcome.status, outcome.body));
-        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.push(outcome.clone());
-        outcome
+        let answer = serde_json::to_value(&answer).unwrap();
+        let status = answer["statusCode"].as_u64().unwrap();
+        let body = answer["body"].as_str().unwrap_or_default();
+        (u16::try_from(status).unwrap(), body.to_owned())
     }
 
     /// A customer who asks again with the same key while there is no final answer, so many times at most.
@@ -138,49 +142,50 @@ impl Shop {
         answers.clone()
     }
 
-    /// Asks for an order's cancellation, as checkout would: through its outbox.
-    pub async fn cancel(&self, order_id: &str) {
-        let table = &self.tables["checkout"];
-        let Some(row) = table.row(&Key::new(format!("order#{order_id}"))) else {
-            return;
-        };
-        let placed: OrderPlaced = serde_json::from_str(row["placed"].as_str().unwrap()).unwrap();
-        let says = self.says(
-            "checkout",
-            &OrderCancellationRequested {
-                order_id: placed.order_id,
-                user_id: placed.user_id,
-                customer: placed.customer,
-                total: placed.total,
-                payment_intent_id: placed.payment_intent_id,
-            },
-        );
-        table.commit(&[says]).await.unwrap();
+    /// A customer asks for the cancellation of an order, and again while there is no answer, so many times at most.
+    pub async fn cancel(&self, order_id: &str, customer: &str, tries: usize) -> u16 {
+        let path = format!("/orders/{order_id}/cancel");
+        let event = json!({
+            "version": "2.0", "routeKey": "POST /orders/{id}/cancel", "rawPath": path, "rawQueryString": "",
+            "headers": { "content-type": "application/json" }, "pathParameters": { "id": order_id },
+            "requestContext": { "stage": "$default", "http": { "method": "POST", "path": path } },
+            "body": json!({ "userId": customer }).to_string(), "isBase64Encoded": false,
+        });
+        let mut status = 500;
+        for _ in 0..tries {
+            let process = self.mishaps.process("checkout", "POST /orders/{id}/cancel");
+            let (answered, body) = self.ask(process, &event).await;
+            self.mishaps.note(&format!("{answered} {body}"));
+            status = answered;
+            if status == 202 {
+                let told = self.cancellations.lock();
+                let mut told = told.unwrap_or_else(PoisonError::into_inner);
+                told.insert(order_id.to_owned());
+            }
+            if status < 500 {
+                break;
+            }
+            sleep(Duration::from_millis(fastrand::u64(500..20_000))).await;
+        }
+        status
     }
 
-    /// A person packs what is on an order's pick list, if it is open.
-    pub async fn pack(&self, order_id: &str) {
-        let table = &self.tables["warehouse"];
-        let key = Key::new(format!("pick_list#{order_id}"));
-        let Some(row) = table.row(&key) else { return };
-        let Some(list) = row.get("list").and_then(dashpot::Value::as_str) else {
-            return;
-        };
-        let list: PickListCreated = serde_json::from_str(list).unwrap();
-        let packed = Write::update(key)
-            .set("state", "packed")
-            .when(Condition::equals("state", "open"));
-        let says = self.says(
-            "warehouse",
-            &PickListPacked {
-                order_id: list.order_id,
-                user_id: list.user_id,
-                customer: list.customer,
-                items: list.items,
-            },
-        );
-        // Refused: it was withdrawn, or is packed.
-        let _ = table.commit(&[packed, says]).await;
+    /// A person packs what is on an order's pick list, if it is open, and says so again while that fails.
+    pub async fn pack(&self, order_id: &str, tries: usize) {
+        let order = order_id.parse().unwrap();
+        for _ in 0..tries {
+            let packing = self.in_process("warehouse", "a person packs", async |process| {
+                let table = self.table("warehouse", &process);
+                pack(&table, &order, self.clock.now()).await
+            });
+            let packed = timeout(Duration::from_mins(1), Box::pin(packing)).await;
+            match packed {
+                Ok(Ok(Ok(_) | Err(PackError::NoList(_) | PackError::Withdrawn(_)))) => return,
+                Ok(Ok(Err(error))) => self.mishaps.note(&error.to_string()),
+                Ok(Err(_)) | Err(_) => {}
+            }
+            sleep(Duration::from_millis(fastrand::u64(500..20_000))).await;
+        }
     }
 
     /// The reference text's own message, from a producer of the first version.
@@ -232,18 +237,6 @@ impl Shop {
         filter
             .as_ref()
             .is_none_or(|filter| filter.contains(event_type))
-    }
-
-    fn says<T: Event>(&self, source: &str, event: &T) -> Write {
-        let origin = Origin {
-            source,
-            correlation_id: "by-hand",
-            causation_id: None,
-            hops: 0,
-            traceparent: None,
-            now: self.clock.now(),
-        };
-        origin.says(event).unwrap()
     }
 
     /// Sends every dead letter again whose cause may be cured, as `dashpot dlq replay` does; how many. What else lies

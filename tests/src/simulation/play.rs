@@ -250,12 +250,12 @@ async fn act(shop: Arc<Shop>, step: Step, beginning: Instant) {
             };
             let cancelling = async {
                 if later(cancel).await {
-                    shop.cancel(&id).await;
+                    shop.cancel(&id, &order.customer, tries).await;
                 }
             };
             let packing = async {
                 if later(pack).await {
-                    shop.pack(&id).await;
+                    shop.pack(&id, tries).await;
                 }
             };
             tokio::join!(biased; cancelling, packing);

@@ -8,6 +8,9 @@ use system_tests::shop::provider::{CAPTURE_REFUSED, DECLINED, GOOD};
 use system_tests::shop::{Order, Shop};
 use tokio::time::sleep;
 
+/// Who orders.
+const CUSTOMER: &str = "user_456";
+
 /// How often a customer asks again.
 const TRIES: usize = 12;
 
@@ -53,7 +56,7 @@ scenarios! {
 
 fn order(card: &'static str, sku: &'static str, quantity: u32) -> Order {
     Order {
-        customer: "user_456".to_owned(),
+        customer: CUSTOMER.to_owned(),
         key: "key-1".to_owned(),
         card,
         lines: vec![(sku, quantity)],
@@ -86,21 +89,21 @@ async fn a_capture_that_the_bank_refuses(shop: Arc<Shop>) {
 async fn a_cancellation_after_the_money_is_captured(shop: Arc<Shop>) {
     if let Some(id) = placed(&shop, &order(GOOD, "chair", 1)).await {
         sleep(Duration::from_mins(5)).await;
-        shop.cancel(&id).await;
+        shop.cancel(&id, CUSTOMER, TRIES).await;
     }
 }
 
 async fn a_cancellation_at_once(shop: Arc<Shop>) {
     if let Some(id) = placed(&shop, &order(GOOD, "chair", 1)).await {
-        shop.cancel(&id).await;
+        shop.cancel(&id, CUSTOMER, TRIES).await;
     }
 }
 
 async fn a_cancellation_of_what_is_packed(shop: Arc<Shop>) {
     if let Some(id) = placed(&shop, &order(GOOD, "chair", 1)).await {
         sleep(Duration::from_mins(5)).await;
-        shop.pack(&id).await;
-        shop.cancel(&id).await;
+        shop.pack(&id, TRIES).await;
+        shop.cancel(&id, CUSTOMER, TRIES).await;
     }
 }
 

@@ -1,6 +1,7 @@
 //! What becomes of an order.
 
 use anyhow::{Context, Result, ensure};
+use dashpot_cli::commands::pick::pack;
 use dashpot_cli::shop::until;
 use serde_json::Value;
 
@@ -149,5 +150,52 @@ pub(crate) async fn many_orders_at_once_never_sell_more_than_there_is(world: &Wo
         let taken = payment.amount_received == payment.amount;
         ensure!(taken == (state == "confirmed"), "{state}: {payment:?}");
     }
+    Ok(())
+}
+
+pub(crate) async fn a_cancelled_order_gives_everything_back(world: &World) -> Result<()> {
+    world.stock("regret-mug", 10).await?;
+    let order = world.ordered("regret", &[("regret-mug", 2)]).await?;
+    world.reaches(&order, "confirmed").await?;
+    let stranger = world.shop.cancel(&order, "somebody-else").await?;
+    ensure!(
+        stranger.status == 404,
+        "{} {}",
+        stranger.status,
+        stranger.body
+    );
+    for _ in 0..2 {
+        let answer = world.shop.cancel(&order, "regret").await?;
+        ensure!(answer.status == 202, "{} {}", answer.status, answer.body);
+    }
+    world.reaches(&order, "cancelled").await?;
+    until("stock and money are given back", PATIENCE, async || {
+        let back = world.shop.available("regret-mug").await? == 10;
+        let payment = world.payment(&order).await?;
+        Ok((back && payment.amount_refunded == payment.amount_received).then_some(()))
+    })
+    .await?;
+    let packed = pack(world.shop.target(), &order.parse()?).await;
+    ensure!(packed.is_err(), "what is withdrawn was packed");
+    // Placed, picking, cancelled, refunded.
+    world.letters_reach("regret", 4).await
+}
+
+pub(crate) async fn what_is_packed_is_not_cancelled_any_more(world: &World) -> Result<()> {
+    world.stock("packed-mug", 10).await?;
+    let order = world.ordered("packed", &[("packed-mug", 1)]).await?;
+    world.reaches(&order, "confirmed").await?;
+    pack(world.shop.target(), &order.parse()?).await?;
+    let answer = world.shop.cancel(&order, "packed").await?;
+    ensure!(answer.status == 202, "{} {}", answer.status, answer.body);
+    // Placed, picking, packed, and that it cannot be cancelled.
+    world.letters_reach("packed", 4).await?;
+    world.reaches(&order, "confirmed").await?;
+    ensure!(
+        world.shop.available("packed-mug").await? == 9,
+        "it came back"
+    );
+    let payment = world.payment(&order).await?;
+    ensure!(payment.amount_refunded == 0, "{payment:?}");
     Ok(())
 }

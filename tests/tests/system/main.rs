@@ -63,6 +63,8 @@ fn main() -> ExitCode {
             an_order_is_confirmed_by_every_service,
             an_order_short_of_stock_costs_nothing,
             a_refused_capture_gives_everything_back,
+            a_cancelled_order_gives_everything_back,
+            what_is_packed_is_not_cancelled_any_more,
             many_orders_at_once_never_sell_more_than_there_is,
         }
         messages {

@@ -171,12 +171,11 @@ fn the_gateway_may_call_each_http_function_for_its_own_route_only() {
     let template = Template::at("prod");
     let mut routes = Vec::new();
     for (id, route) in template.all("AWS::ApiGatewayV2::Route") {
-        let service = id.strip_suffix("Route").unwrap();
+        let route_of = id.strip_suffix("Route").unwrap();
+        let target = text(&route["Target"]).strip_prefix("integrations/${");
+        let service = target.unwrap().strip_suffix("Integration}").unwrap();
+        assert!(route_of.starts_with(service), "{id} leads to {service}");
         let integration = template.properties(&format!("{service}Integration"));
-        assert_eq!(
-            route["Target"],
-            format!("integrations/${{{service}Integration}}")
-        );
         assert_eq!(
             integration["IntegrationUri"],
             format!("{service}Function.Arn")
@@ -184,7 +183,7 @@ fn the_gateway_may_call_each_http_function_for_its_own_route_only() {
         assert_eq!(integration["PayloadFormatVersion"], "2.0");
 
         let (method, path) = text(&route["RouteKey"]).split_once(' ').unwrap();
-        let permission = template.properties(&format!("{service}Permission"));
+        let permission = template.properties(&format!("{route_of}Permission"));
         assert_eq!(permission["Principal"], "apigateway.amazonaws.com");
         assert_eq!(permission["FunctionName"], format!("{service}Function"));
         assert_eq!(
@@ -196,8 +195,18 @@ fn the_gateway_may_call_each_http_function_for_its_own_route_only() {
         routes.push(text(&route["RouteKey"]).to_owned());
     }
     routes.sort();
-    assert_eq!(routes, ["GET /orders/{id}", "POST /orders"]);
-    assert_eq!(template.all("AWS::Lambda::Permission").count(), 2);
+    assert_eq!(
+        routes,
+        [
+            "GET /orders/{id}",
+            "POST /orders",
+            "POST /orders/{id}/cancel"
+        ]
+    );
+    assert_eq!(
+        template.all("AWS::Lambda::Permission").count(),
+        routes.len()
+    );
 }
 
 #[test]

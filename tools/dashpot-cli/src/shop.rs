@@ -149,6 +149,16 @@ impl Shop {
         answer(request.header("Idempotency-Key", key).json(order)).await
     }
 
+    /// `POST /orders/{id}/cancel`.
+    ///
+    /// # Errors
+    ///
+    /// No answer.
+    pub async fn cancel(&self, order: &str, user: &str) -> Result<Answer> {
+        let url = format!("{}/orders/{order}/cancel", self.target.api_url());
+        answer(self.http.post(url).json(&json!({ "userId": user }))).await
+    }
+
     /// `GET /orders/{id}`.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dashpot::{Condition, Consumer, Invocation, Key, Store, Write};
+use dashpot::{Consumer, Invocation, Key, Store};
 use dashpot_testing::{Delivery, MemoryStore, RecordingQueue, sqs_event};
 use serde_json::{Value, json};
 
@@ -83,9 +83,7 @@ impl Shop {
 
     /// What a person does: packs a list that is open.
     async fn pack(&self) {
-        let pack = Write::update(Key::new("pick_list#1"))
-            .set("state", "packed")
-            .when(Condition::equals("state", "open"));
+        let pack = pick_list::pack(&"1".parse().unwrap());
         self.store.commit(&[pack]).await.unwrap();
     }
 

@@ -6,6 +6,7 @@ mod env;
 mod invoke;
 mod logs;
 mod orders;
+pub mod pick;
 pub mod products;
 mod sandbox;
 mod status;
@@ -58,9 +59,12 @@ enum Command {
     /// The shop's products
     #[command(subcommand)]
     Products(products::Command),
-    /// Place an order, or look at one
+    /// Place an order, cancel it, or look at it
     #[command(subcommand)]
     Orders(orders::Command),
+    /// Pick lists: what a person in the warehouse does
+    #[command(subcommand)]
+    Pick(pick::Command),
     /// Dead letters: find out why a message died, and send it through again
     #[command(subcommand)]
     Dlq(dlq::Command),
@@ -108,6 +112,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Env(arguments) => env::run(&common, &arguments).await?,
         Command::Products(command) => products::run(&common, command).await?,
         Command::Orders(command) => return orders::run(&common, command).await,
+        Command::Pick(command) => pick::run(&common, command).await?,
         Command::Dlq(command) => return dlq::run(&common, command).await,
         Command::Logs(arguments) => logs::run(&common, &arguments).await?,
         Command::Sandbox(arguments) => sandbox::run(&arguments).await?,

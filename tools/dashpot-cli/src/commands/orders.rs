@@ -1,5 +1,7 @@
 //! `dashpot orders`: what a customer does, by the shop's own HTTP interface.
 
+mod cancel;
+
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -18,6 +20,8 @@ use crate::target::Target;
 pub(super) enum Command {
     /// Place an order
     Place(Order),
+    /// Ask for the cancellation of an order, as its customer
+    Cancel(cancel::Arguments),
     /// Show an order's state and history
     Show {
         /// The order's id
@@ -48,6 +52,7 @@ pub(super) async fn run(common: &Common, command: Command) -> Result<ExitCode> {
     let target = common.target().await?;
     match command {
         Command::Place(order) => place(common, &target, order).await,
+        Command::Cancel(asked) => cancel::run(common, &target, &asked).await,
         Command::Show { id } => show(common, &target, &id).await,
     }
 }
@@ -93,11 +98,18 @@ async fn place(common: &Common, target: &Target, order: Order) -> Result<ExitCod
     Ok(conclude(status, &body))
 }
 
-async fn show(common: &Common, target: &Target, id: &str) -> Result<ExitCode> {
+/// The address of an order, or of something of it.
+fn order_url(target: &Target, path: &[&str]) -> Result<reqwest::Url> {
     let mut url = reqwest::Url::parse(target.api_url()).context("the stack's API URL is none")?;
     url.path_segments_mut()
         .map_err(|()| anyhow!("the stack's API URL has no path"))?
-        .extend(["orders", id]);
+        .push("orders")
+        .extend(path);
+    Ok(url)
+}
+
+async fn show(common: &Common, target: &Target, id: &str) -> Result<ExitCode> {
+    let url = order_url(target, &[id])?;
     let answer = http::client(url.as_str())?.get(url.clone()).send().await;
     let (status, body) = read(answer, url.as_str()).await?;
     if common.json {
