@@ -1,33 +1,45 @@
-//! What an event adds to which rows.
-//!
-//! Rows: `day#{yyyy-mm-dd}#{metric}#{shard}` with `value`, one partition a shard: one row takes 500 transactional
-//! writes a second. A day's metric is the sum over its shards. `seen#{event id}` stays for ever: a replay of last
-//! year's events must not count them twice.
+//! What a chunk of events is: one object in S3 for each day, one row an hour and a day, and `seen#{event id}`, which
+//! stays for ever: a replay of last year's events must not count them twice.
 
-use dashpot::{Context, Effects, Envelope, Failure, Handler, Key, Row, Write, day, shard};
+use dashpot::{BatchHandler, Context, Effects, Envelope, Failure, Key, Row, shard};
+use futures_util::future::try_join_all;
 use serde_json::value::RawValue;
 
-use crate::metric::metrics;
+use crate::archive::{Archive, Object};
+use crate::totals::adds;
 
 /// What analytics takes: every event, known or not. It parks only what is no envelope.
 pub type Anything = Envelope<Box<RawValue>>;
 
-/// The handler: it decides, and holds nothing.
-#[derive(Debug, Clone, Copy)]
-pub struct Analytics;
+/// A transaction of DynamoDB has at most so many rows.
+const MOST_ROWS: usize = 100;
 
-impl Handler<Anything> for Analytics {
+/// The handler.
+#[derive(Debug, Clone)]
+pub struct Analytics<A> {
+    pub(crate) archive: A,
+}
+
+impl<A: Archive> BatchHandler<Anything> for Analytics<A> {
     type Output = Effects;
 
-    async fn handle(&self, event: Anything, _: &Context) -> Result<Effects, Failure> {
-        let id = &event.metadata.id;
-        let (day, shard) = (day(event.metadata.timestamp), shard(id));
-        let adds = metrics(&event).into_iter().map(|(metric, amount)| {
-            Write::update(Key::new(format!("day#{day}#{metric}#{shard}"))).add("value", amount)
-        });
-        Ok(Effects::none()
-            .once(Row::new(Key::new(format!("seen#{id}"))))
-            .writes(adds))
+    async fn handle(&self, events: &[Anything], cx: &Context) -> Result<Effects, Failure> {
+        let objects = Object::of(events)?;
+        let effects = Effects::none()
+            .writes(adds(events, shard(&cx.event_id)))
+            .writes(objects.iter().map(Object::row));
+        if events.len() + effects.written().len() > MOST_ROWS {
+            // Before anything is archived: events of many hours, as a broken clock tells them, are taken apart.
+            return Err(Failure::permanent("the chunk is of too many hours"));
+        }
+        // Before the commit: see `archive`.
+        let put = async |it: &Object| self.archive.put(&it.key(), it.body()).await;
+        try_join_all(objects.iter().map(put)).await?;
+        Ok(effects)
+    }
+
+    fn once(&self, event: &Anything, _: &Context) -> Row {
+        Row::new(Key::new(format!("seen#{}", event.metadata.id)))
     }
 }
 
@@ -35,12 +47,76 @@ impl Handler<Anything> for Analytics {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use std::collections::BTreeMap;
-    use std::sync::Arc;
+    use std::sync::{Arc, Mutex};
 
-    use dashpot::{Consumer, Invocation, Value};
+    use dashpot::{Invocation, Recovery, Value};
     use dashpot_testing::{Delivery, MemoryStore, RecordingQueue, sqs_event};
 
     use super::*;
+    use crate::archive::NotArchived;
+    use crate::totals::{Period, Totals, read};
+
+    const NOON: u64 = 1_732_449_600_000;
+
+    /// Objects by key, and whether the next is refused.
+    #[derive(Default)]
+    struct Shelf {
+        objects: Mutex<BTreeMap<String, String>>,
+        is_away: Mutex<bool>,
+    }
+
+    impl Archive for &Shelf {
+        async fn put(&self, key: &str, body: String) -> Result<(), NotArchived> {
+            if *self.is_away.lock().unwrap() {
+                return Err(NotArchived("away".into()));
+            }
+            self.objects.lock().unwrap().insert(key.to_owned(), body);
+            Ok(())
+        }
+    }
+
+    #[derive(Default)]
+    struct Shop {
+        store: Arc<MemoryStore>,
+        shelf: Shelf,
+        queue: RecordingQueue,
+    }
+
+    impl Shop {
+        /// Handles the bodies as one batch; says how many come back.
+        async fn handle(&self, bodies: &[String]) -> usize {
+            let (store, archive) = (Arc::clone(&self.store), &self.shelf);
+            let queue = &self.queue;
+            let consumer =
+                crate::consumer(store, archive, queue, Recovery::default()).log_to(|_| {});
+            let deliveries: Vec<Delivery> = bodies
+                .iter()
+                .enumerate()
+                .map(|(n, body)| Delivery::new(format!("m-{n}"), body))
+                .collect();
+            let event = sqs_event("analytics", &deliveries);
+            let response = consumer.handle_batch(&event, &Invocation::default()).await;
+            response.unwrap().batch_item_failures.len()
+        }
+
+        async fn totals(&self, period: Period, moment: u64) -> Totals {
+            let names = period.between(moment, moment);
+            let mut totals = read(&self.store, period, &names).await.unwrap();
+            totals.remove(&names[0]).unwrap_or_default()
+        }
+
+        /// How many lines are archived, and how many objects there are that are not.
+        fn archived(&self) -> (usize, usize) {
+            let objects = self.shelf.objects.lock().unwrap();
+            let rows = self.store.rows("objects#");
+            let lines = rows.iter().map(|row| {
+                let [pk, sk] = ["pk", "sk"].map(|name| row[name].as_str().unwrap());
+                let day = pk.trim_start_matches("objects#");
+                objects[&crate::archive::key(day, sk)].lines().count()
+            });
+            (lines.sum(), objects.len() - rows.len())
+        }
+    }
 
     fn placed(id: &str, timestamp: u64) -> String {
         format!(
@@ -48,116 +124,105 @@ mod tests {
         )
     }
 
-    /// Handles the bodies as one batch, and says which are parked.
-    async fn run(store: &Arc<MemoryStore>, bodies: &[String]) -> Vec<String> {
-        let queue = RecordingQueue::new();
-        let consumer = Consumer::<_, Anything>::new("analytics", Analytics)
-            .recovering(&queue)
-            .atomic(store.clone())
-            .log_to(|_| {});
-        let deliveries: Vec<Delivery> = bodies
-            .iter()
-            .enumerate()
-            .map(|(n, body)| Delivery::new(format!("m-{n}"), body))
-            .collect();
-        let response = consumer
-            .handle_batch(&sqs_event("analytics", &deliveries), &Invocation::default())
-            .await
-            .unwrap();
-        assert!(response.batch_item_failures.is_empty());
-        queue
-            .parked()
-            .into_iter()
-            .map(|parked| parked.body)
+    fn many(from: usize, to: usize) -> Vec<String> {
+        (from..to)
+            .map(|n| placed(&format!("e-{n}"), NOON))
             .collect()
     }
 
-    /// The sums over the shards, by day and metric.
-    fn sums(store: &MemoryStore) -> BTreeMap<String, i64> {
-        let mut sums = BTreeMap::new();
-        for row in store.rows("day#") {
-            let key = row["pk"].as_str().unwrap();
-            let (metric, _) = key.trim_start_matches("day#").rsplit_once('#').unwrap();
-            *sums.entry(metric.to_owned()).or_default() += row["value"].as_i64().unwrap();
-        }
-        sums
+    fn orders(n: i64) -> Totals {
+        let metrics = [
+            ("events.order.placed", n),
+            ("orders", n),
+            ("revenue.EUR", 100 * n),
+        ];
+        metrics.map(|(name, n)| (name.to_owned(), n)).into()
     }
 
     #[tokio::test]
-    async fn a_day_is_the_sum_over_its_shards() {
-        let store = Arc::new(MemoryStore::new());
-        let today: Vec<String> = (0..40)
-            .map(|n| placed(&format!("e-{n}"), 1_732_464_000_000))
-            .collect();
-        run(&store, &today).await;
-        run(
-            &store,
-            &[
-                placed("late", 1_732_492_799_999),
-                placed("next", 1_732_492_800_000),
-            ],
-        )
-        .await;
-        let expected = BTreeMap::from([
-            ("2024-11-24#events.order.placed".to_owned(), 41),
-            ("2024-11-24#orders".to_owned(), 41),
-            ("2024-11-24#revenue.EUR".to_owned(), 4100),
-            ("2024-11-25#events.order.placed".to_owned(), 1),
-            ("2024-11-25#orders".to_owned(), 1),
-            ("2024-11-25#revenue.EUR".to_owned(), 100),
-        ]);
-        assert_eq!(sums(&store), expected);
+    async fn ninety_events_are_one_transaction_and_one_object() {
+        let shop = Shop::default();
+        assert_eq!(shop.handle(&many(0, 90)).await, 0);
+        assert_eq!(shop.store.round_trips(), 1);
+        assert_eq!(shop.archived(), (90, 0));
+        assert_eq!(shop.totals(Period::Day, NOON).await, orders(90));
+        assert_eq!(shop.totals(Period::Hour, NOON).await, orders(90));
     }
 
     #[tokio::test]
-    async fn an_event_counts_once_for_ever_at_one_round_trip_a_message() {
-        let store = Arc::new(MemoryStore::new());
-        let event = placed("e-1", 1_732_464_000_000);
-        run(&store, &[event.clone(), event.clone()]).await;
-        run(&store, &[event]).await;
-        assert_eq!(sums(&store)["2024-11-24#orders"], 1);
-        assert_eq!(store.round_trips(), 3);
-        let seen = store.row(&Key::new("seen#e-1")).unwrap();
+    async fn each_hour_and_each_day_has_its_own() {
+        let shop = Shop::default();
+        let (hour, day) = (3_600_000, 24 * 3_600_000);
+        let at = [NOON, NOON + hour, NOON + day];
+        let bodies: Vec<String> = at.iter().map(|at| placed(&at.to_string(), *at)).collect();
+        assert_eq!(shop.handle(&bodies).await, 0);
+        assert_eq!(shop.totals(Period::Hour, NOON).await, orders(1));
+        assert_eq!(shop.totals(Period::Day, NOON).await, orders(2));
+        assert_eq!(shop.totals(Period::Day, NOON + day).await, orders(1));
+        assert_eq!(shop.archived(), (3, 0));
+    }
+
+    #[tokio::test]
+    async fn an_event_counts_once_for_ever_and_is_archived_once() {
+        let shop = Shop::default();
+        shop.handle(&many(0, 60)).await;
+        assert_eq!(shop.handle(&many(30, 90)).await, 0);
+        assert_eq!(shop.handle(&many(0, 90)).await, 0);
+        assert_eq!(shop.totals(Period::Day, NOON).await, orders(90));
+        // Twice with some that had been counted, once without them.
+        assert_eq!(shop.archived(), (90, 2));
+        let seen = shop.store.row(&Key::new("seen#e-1")).unwrap();
         assert!(!seen.contains_key("expiresAt"));
         assert_eq!(seen["cause"], Value::from("e-1"));
     }
 
     #[tokio::test]
-    async fn an_answer_that_was_lost_counts_once_when_the_message_comes_back() {
-        let store = Arc::new(MemoryStore::new());
-        store.lose_next_answer();
-        let queue = RecordingQueue::new();
-        let consumer = Consumer::<_, Anything>::new("analytics", Analytics)
-            .recovering(&queue)
-            .atomic(store.clone())
-            .log_to(|_| {});
-        let event = sqs_event("analytics", &[Delivery::new("m", placed("e-1", 0))]);
-        for failed in [1, 0] {
-            let response = consumer
-                .handle_batch(&event, &Invocation::default())
-                .await
-                .unwrap();
-            assert_eq!(response.batch_item_failures.len(), failed);
-        }
-        assert_eq!(sums(&store)["1970-01-01#orders"], 1);
+    async fn an_answer_that_was_lost_counts_once() {
+        let shop = Shop::default();
+        shop.store.lose_next_answer();
+        assert_eq!(shop.handle(&many(0, 90)).await, 0);
+        assert_eq!(shop.totals(Period::Day, NOON).await, orders(90));
+        assert_eq!(shop.archived().0, 90);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_counted_that_is_not_archived() {
+        let shop = Shop::default();
+        *shop.shelf.is_away.lock().unwrap() = true;
+        assert_eq!(shop.handle(&many(0, 90)).await, 90);
+        assert!(shop.store.rows("seen#").is_empty() && shop.queue.parked().is_empty());
+        *shop.shelf.is_away.lock().unwrap() = false;
+        assert_eq!(shop.handle(&many(0, 90)).await, 0);
+        assert_eq!(shop.archived(), (90, 0));
+    }
+
+    #[tokio::test]
+    async fn events_of_many_hours_are_taken_apart_before_anything_is_archived() {
+        let shop = Shop::default();
+        let bodies: Vec<String> = (0..90)
+            .map(|n| placed(&format!("e-{n}"), n * 3_600_000))
+            .collect();
+        assert_eq!(shop.handle(&bodies).await, 0);
+        assert_eq!(shop.store.rows("seen#").len(), 90);
+        assert_eq!(shop.archived(), (90, 0));
+        assert!(shop.store.round_trips() <= 4);
     }
 
     #[tokio::test]
     async fn only_what_is_no_envelope_is_parked() {
-        let store = Arc::new(MemoryStore::new());
+        let shop = Shop::default();
         let bodies = [
             "not json",
             "{}",
             r#"{"type":"order.placed","payload":"?","metadata":{"version":2}}"#,
             r#"{"type":"comet seen","payload":null,"metadata":{}}"#,
-        ]
-        .map(str::to_owned);
-        assert_eq!(run(&store, &bodies).await, ["not json", "{}"]);
-        let expected = BTreeMap::from([
-            ("1970-01-01#events.order.placed".to_owned(), 1),
-            ("1970-01-01#events.other".to_owned(), 1),
-            ("1970-01-01#events.unreadable".to_owned(), 1),
-        ]);
-        assert_eq!(sums(&store), expected);
+        ];
+        assert_eq!(shop.handle(&bodies.map(str::to_owned)).await, 0);
+        let parked = shop.queue.parked();
+        let bodies: Vec<&str> = parked.iter().map(|it| it.body.as_str()).collect();
+        assert_eq!(bodies, ["not json", "{}"]);
+        let expected = ["events.order.placed", "events.other", "events.unreadable"];
+        let expected: Totals = expected.map(|name| (name.to_owned(), 1)).into();
+        assert_eq!(shop.totals(Period::Day, 0).await, expected);
     }
 }

@@ -1,11 +1,19 @@
 //! Wires the function; see the library for what it does.
 
+use analytics::s3::S3;
 use dashpot::{DynamoStore, Recovery, SqsQueue};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let aws = dashpot::aws::in_lambda().await;
     let store = DynamoStore::from_env(&aws)?;
+    let archive = S3::from_env(&aws)?;
     let queue = SqsQueue::from_env(&aws)?;
-    dashpot::run(analytics::consumer(store, queue, Recovery::from_env()?)).await
+    dashpot::run(analytics::consumer(
+        store,
+        archive,
+        queue,
+        Recovery::from_env()?,
+    ))
+    .await
 }

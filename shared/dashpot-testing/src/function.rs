@@ -5,7 +5,10 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dashpot::{Clock, Consumer, FromMessage, Invocation, Mode, Queue};
+use dashpot::{
+    BatchConsumer, BatchHandler, BatchResponse, Clock, Consumer, FromMessage, InvalidEvent,
+    Invocation, Mode, Queue, Store,
+};
 use tokio::time::{Instant, timeout_at};
 
 /// The largest event, and the largest answer, of a synchronous invocation, in bytes: 6 MB.
@@ -15,7 +18,7 @@ pub const LARGEST_PAYLOAD: usize = 6 * 1024 * 1024;
 
 /// One execution environment of a function: what a process is to Lambda.
 ///
-/// A [`Consumer`] is one, and [`function`] makes one of a closure. A real binary behind the Runtime API is one as well.
+/// A [`Consumer`] is one, a [`BatchConsumer`] as well, and [`function`] makes one of a closure. A real binary behind the Runtime API is one as well.
 pub trait Function: Send + Sync {
     /// Handles one event, and answers in JSON.
     ///
@@ -84,10 +87,25 @@ where
     M: Mode<H, E>,
 {
     async fn invoke(&self, event: &str, invocation: &Invocation) -> Result<String, FunctionError> {
-        let response = self.handle_batch(event, invocation).await;
-        let response = response.map_err(|error| FunctionError::Failed(error.to_string()))?;
-        serde_json::to_string(&response).map_err(|error| FunctionError::Failed(error.to_string()))
+        answer(self.handle_batch(event, invocation).await)
     }
+}
+
+impl<H, E, S, Q> Function for BatchConsumer<H, E, S, Q>
+where
+    H: BatchHandler<E>,
+    E: FromMessage + Sync,
+    S: Store,
+    Q: Queue,
+{
+    async fn invoke(&self, event: &str, invocation: &Invocation) -> Result<String, FunctionError> {
+        answer(self.handle_batch(event, invocation).await)
+    }
+}
+
+fn answer(response: Result<BatchResponse, InvalidEvent>) -> Result<String, FunctionError> {
+    let response = response.map_err(|error| FunctionError::Failed(error.to_string()))?;
+    serde_json::to_string(&response).map_err(|error| FunctionError::Failed(error.to_string()))
 }
 
 /// A function made of a closure: see [`function`].

@@ -5,11 +5,14 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 
 use std::hint::black_box;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use dashpot::{
-    CommitError, Consumer, Context, Effects, Envelope, EventSet, Failure, Handler, Invocation,
-    Item, Key, Page, Query, Row, Store, StoreError, Unreadable, Write, from_fn,
+    BatchConsumer, BatchHandler, CommitError, Consumer, Context, Effects, Envelope, EventSet,
+    Failure, Handler, Invocation, Item, Key, Page, Query, Row, Store, StoreError, Unreadable,
+    Write, from_fn,
 };
 use dashpot_testing::{Delivery, sqs_event};
 use serde::Deserialize;
@@ -77,22 +80,33 @@ mod by_hand {
     }
 }
 
-/// A store whose every answer takes so long.
-struct Distant(Duration);
+/// A store whose every answer takes so long, and how often it was asked.
+struct Distant(Duration, AtomicUsize);
+
+impl Distant {
+    fn new(latency: Duration) -> Arc<Self> {
+        Arc::new(Self(latency, AtomicUsize::new(0)))
+    }
+
+    async fn answer(&self) {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        tokio::time::sleep(self.0).await;
+    }
+}
 
 impl Store for Distant {
     async fn commit(&self, _: &[Write]) -> Result<(), CommitError> {
-        tokio::time::sleep(self.0).await;
+        self.answer().await;
         Ok(())
     }
 
     async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Item>>, StoreError> {
-        tokio::time::sleep(self.0).await;
+        self.answer().await;
         Ok(keys.iter().map(|_| None).collect())
     }
 
     async fn query(&self, _: &Query) -> Result<Page, StoreError> {
-        tokio::time::sleep(self.0).await;
+        self.answer().await;
         Ok(Page::default())
     }
 }
@@ -106,6 +120,32 @@ impl Handler<Envelope<Order>> for Reserve {
         let row = Row::new(Key::new(format!("order#{}", cx.event_id)));
         Ok(Effects::none().once(row.set("quantity", count(&event.payload))))
     }
+}
+
+struct Sum;
+
+impl Handler<Envelope<Order>> for Sum {
+    type Output = Effects;
+
+    async fn handle(&self, event: Envelope<Order>, _: &Context) -> Result<Effects, Failure> {
+        Ok(sum(std::slice::from_ref(&event)))
+    }
+}
+
+impl BatchHandler<Envelope<Order>> for Sum {
+    type Output = Effects;
+
+    async fn handle(&self, events: &[Envelope<Order>], _: &Context) -> Result<Effects, Failure> {
+        Ok(sum(events))
+    }
+}
+
+fn sum(events: &[Envelope<Order>]) -> Effects {
+    let add = |event: &Envelope<Order>| {
+        let pieces = i64::try_from(count(&event.payload)).unwrap();
+        Write::update(Key::new("day")).add("pieces", pieces)
+    };
+    Effects::none().writes(events.iter().map(add))
 }
 
 /// So many orders of so many lines.
@@ -202,18 +242,18 @@ fn main() {
     );
     println!("wall, ms  ratio");
     let latency = Duration::from_millis(5);
-    let event = event(10, 2);
+    let ten = event(10, 2);
     let consumer = Consumer::<_, Envelope<Order>>::new("bench", Reserve)
-        .atomic(Distant(latency))
+        .atomic(Distant::new(latency))
         .log_to(quiet);
     let (micros, ratio) = beside(
         51,
         || {
-            let answer = runtime.block_on(consumer.handle_batch(&event, &Invocation::default()));
+            let answer = runtime.block_on(consumer.handle_batch(&ten, &Invocation::default()));
             assert!(answer.unwrap().batch_item_failures.is_empty());
         },
         || {
-            black_box(by_hand::handle(&event));
+            black_box(by_hand::handle(&ten));
             runtime.block_on(async {
                 for _ in 0..20 {
                     tokio::time::sleep(latency).await;
@@ -222,4 +262,46 @@ fn main() {
         },
     );
     println!("{:>8.1}  {ratio:>5.2}", micros / 1e3);
+
+    chunks(&runtime, latency);
+}
+
+fn chunks(runtime: &tokio::runtime::Runtime, latency: Duration) {
+    println!(
+        "\na count, by a chunk a transaction, beside a message a transaction, 64 at once; the same store"
+    );
+    println!("records  messages/s  ratio of wall  round trips per 1,000: a chunk, a message");
+    for records in [10, 90, 900] {
+        let event = event(records, 2);
+        let (chunked, single) = (Distant::new(latency), Distant::new(latency));
+        let consumer =
+            BatchConsumer::<_, Envelope<Order>, _>::new("bench", Sum, Arc::clone(&chunked))
+                .log_to(|_| {});
+        let peer = Consumer::<_, Envelope<Order>>::new("bench", Sum)
+            .atomic(Arc::clone(&single))
+            .log_to(|_| {});
+        let rounds = 21;
+        let (micros, ratio) = beside(
+            rounds,
+            || {
+                let answer =
+                    runtime.block_on(consumer.handle_batch(&event, &Invocation::default()));
+                assert!(answer.unwrap().batch_item_failures.is_empty());
+            },
+            || {
+                let answer = runtime.block_on(peer.handle_batch(&event, &Invocation::default()));
+                assert!(answer.unwrap().batch_item_failures.is_empty());
+            },
+        );
+        // One round more than is timed warms up.
+        let per_thousand =
+            |it: &Distant| it.1.load(Ordering::Relaxed) * 1000 / records / (rounds + 1);
+        #[expect(clippy::cast_precision_loss, reason = "a small number")]
+        let each_second = records as f64 / micros * 1e6;
+        println!(
+            "{records:>7}  {each_second:>10.0}  {ratio:>13.2}  {:>20}, {:>5}",
+            per_thousand(&chunked),
+            per_thousand(&single)
+        );
+    }
 }

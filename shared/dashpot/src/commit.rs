@@ -11,7 +11,7 @@ use crate::row::{Key, Row, Value, Write};
 use crate::store::{CommitError, Refusal, Store};
 
 /// How often a handler may decide again about one message, before the message itself comes back.
-const DECISIONS: usize = 4;
+pub(crate) const DECISIONS: usize = 4;
 
 /// How often a transaction is tried again at once after a conflict or a throttle.
 const RETRIES: u32 = 3;
@@ -99,17 +99,10 @@ impl Transaction {
         effects: Effects,
         claim: Option<(&Claim, &str)>,
     ) -> Result<Self, Failure> {
-        let origin = Origin {
-            source: cx.service,
-            correlation_id: &cx.correlation_id,
-            causation_id: Some(&cx.event_id),
-            hops: cx.hops.saturating_add(1),
-            traceparent: cx.traceparent.as_deref(),
-            now: cx.clock.now(),
-        };
+        let origin = origin(cx, Some(&cx.event_id));
         let guard = match (effects.once, claim) {
             (Some(row), _) => Some(row.set("cause", cx.event_id.as_str())),
-            (None, None) => Some(marker(cx, origin.now)),
+            (None, None) => Some(marker(cx).set("cause", cx.event_id.as_str())),
             // The claimed row itself, which only its owner can settle, is the guard.
             (None, Some(_)) => None,
         };
@@ -151,8 +144,19 @@ impl Transaction {
 }
 
 /// The row that proves that a message was handled, where no natural key does.
-fn marker(cx: &Context, now: u64) -> Row {
+pub(crate) fn marker(cx: &Context) -> Row {
     Row::new(Key::new(format!("inbox#{}", cx.event_id)))
-        .set("cause", cx.event_id.as_str())
-        .set("expiresAt", now / 1000 + KEPT_SECONDS)
+        .set("expiresAt", cx.clock.now() / 1000 + KEPT_SECONDS)
+}
+
+/// What an event that is said now follows from.
+pub(crate) fn origin<'a>(cx: &'a Context, causation_id: Option<&'a str>) -> Origin<'a> {
+    Origin {
+        source: cx.service,
+        correlation_id: &cx.correlation_id,
+        causation_id,
+        hops: cx.hops.saturating_add(1),
+        traceparent: cx.traceparent.as_deref(),
+        now: cx.clock.now(),
+    }
 }

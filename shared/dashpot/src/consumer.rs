@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::claim::OnUnknown;
+use crate::desk::Desk;
 use crate::mode::{Atomic, Claiming, Plain};
 use crate::queue::{NoQueue, Queue};
 use crate::recovery::Recovery;
@@ -30,14 +31,10 @@ use crate::store::Store;
 /// let response = consumer.handle_batch("{}", &Invocation::default());
 /// ```
 pub struct Consumer<H, E, Q = NoQueue, M = Plain> {
-    pub(crate) service: &'static str,
+    pub(crate) desk: Desk<Q>,
     pub(crate) handler: H,
-    pub(crate) queue: Q,
     pub(crate) mode: M,
-    pub(crate) recovery: Recovery,
     pub(crate) concurrency: usize,
-    pub(crate) margin: Duration,
-    pub(crate) log: Arc<dyn Fn(&str) + Send + Sync>,
     event: PhantomData<fn() -> E>,
 }
 
@@ -46,14 +43,10 @@ impl<H, E> Consumer<H, E> {
     /// changes makes every message new.
     pub fn new(service: &'static str, handler: H) -> Self {
         Self {
-            service,
+            desk: Desk::new(service, NoQueue),
             handler,
-            queue: NoQueue,
             mode: Plain,
-            recovery: Recovery::default(),
             concurrency: 64,
-            margin: Duration::from_secs(1),
-            log: Arc::new(crate::telemetry::to_stdout),
             event: PhantomData,
         }
     }
@@ -62,12 +55,18 @@ impl<H, E> Consumer<H, E> {
 impl<H, E, Q, M> Consumer<H, E, Q, M> {
     /// Adds delay by visibility time-out, parking with a reason, and deleting before suspects run.
     pub fn recovering<R: Queue>(self, queue: R) -> Consumer<H, E, R, M> {
-        self.with(|_, mode| (queue, mode))
+        Consumer {
+            desk: self.desk.with_queue(queue),
+            handler: self.handler,
+            mode: self.mode,
+            concurrency: self.concurrency,
+            event: PhantomData,
+        }
     }
 
     /// Commits effects, proof and events in one transaction.
     pub fn atomic<S: Store>(self, store: S) -> Consumer<H, E, Q, Atomic<S>> {
-        self.with(|queue, _| (queue, Atomic(store)))
+        self.in_mode(Atomic(store))
     }
 
     /// Claims before it acts outside, and completes in one transaction: see [`Claims`](crate::Claims).
@@ -76,13 +75,13 @@ impl<H, E, Q, M> Consumer<H, E, Q, M> {
         store: S,
         on_unknown: OnUnknown,
     ) -> Consumer<H, E, Q, Claiming<S>> {
-        self.with(|queue, _| (queue, Claiming { store, on_unknown }))
+        self.in_mode(Claiming { store, on_unknown })
     }
 
     /// Another policy than [`Recovery::default`].
     #[must_use]
     pub fn recovery(mut self, recovery: Recovery) -> Self {
-        self.recovery = recovery;
+        self.desk.recovery = recovery;
         self
     }
 
@@ -96,28 +95,23 @@ impl<H, E, Q, M> Consumer<H, E, Q, M> {
     /// How long before the invocation's end everything unsettled is reported failed; 1 s by default.
     #[must_use]
     pub fn margin(mut self, margin: Duration) -> Self {
-        self.margin = margin;
+        self.desk.margin = margin;
         self
     }
 
     /// Where the log lines of a batch go, all at once; standard output by default.
     #[must_use]
     pub fn log_to(mut self, log: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        self.log = Arc::new(log);
+        self.desk.log = Arc::new(log);
         self
     }
 
-    fn with<R, N>(self, change: impl FnOnce(Q, M) -> (R, N)) -> Consumer<H, E, R, N> {
-        let (queue, mode) = change(self.queue, self.mode);
+    fn in_mode<N>(self, mode: N) -> Consumer<H, E, Q, N> {
         Consumer {
-            service: self.service,
+            desk: self.desk,
             handler: self.handler,
-            queue,
             mode,
-            recovery: self.recovery,
             concurrency: self.concurrency,
-            margin: self.margin,
-            log: self.log,
             event: PhantomData,
         }
     }
@@ -126,10 +120,10 @@ impl<H, E, Q, M> Consumer<H, E, Q, M> {
 impl<H, E, Q, M> fmt::Debug for Consumer<H, E, Q, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Consumer")
-            .field("service", &self.service)
-            .field("recovery", &self.recovery)
+            .field("service", &self.desk.service)
+            .field("recovery", &self.desk.recovery)
             .field("concurrency", &self.concurrency)
-            .field("margin", &self.margin)
+            .field("margin", &self.desk.margin)
             .finish_non_exhaustive()
     }
 }

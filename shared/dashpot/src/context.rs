@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
+use dashpot_envelope::Metadata;
 use tokio::time::Instant;
 
 use crate::claim::Claimed;
 use crate::clock::Clock;
+use crate::correlation::is_traceparent;
+use crate::message::Message;
+use crate::outcome::Subject;
+use crate::pipeline::age;
 
 /// The delivery that is being handled.
 #[derive(Debug, Clone)]
@@ -50,6 +55,36 @@ impl Context {
             now: clock.now(),
             deadline: Instant::now() + Duration::from_secs(30),
             traceparent: None,
+            clock,
+            claimed: None,
+        }
+    }
+
+    /// The context of a message that was read.
+    pub(crate) fn of(
+        service: &'static str,
+        message: &Message<'_>,
+        metadata: Option<&Metadata>,
+        subject: &Subject,
+        deadline: Instant,
+        clock: Clock,
+    ) -> Self {
+        let event_id = subject.event_id.clone().unwrap_or_default();
+        let correlation_id = subject.correlation_id.clone();
+        let now = clock.now();
+        Self {
+            service,
+            correlation_id: correlation_id.unwrap_or_else(|| event_id.clone()),
+            event_id,
+            hops: metadata.map_or(0, |metadata| metadata.hops),
+            message_id: message.message_id.clone().into_owned(),
+            attempt: message.attempt(),
+            age: age(message, now),
+            now,
+            deadline,
+            traceparent: message
+                .text_attribute("traceparent")
+                .filter(|text| is_traceparent(text)),
             clock,
             claimed: None,
         }

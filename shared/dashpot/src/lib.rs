@@ -19,9 +19,9 @@
 //! }
 //! ```
 //!
-//! - What a service writes: [`Handler`], [`Claims`], with [`Effects`], [`Failure`] and [`Context`]
+//! - What a service writes: [`Handler`], [`Claims`], [`BatchHandler`], with [`Effects`], [`Failure`] and [`Context`]
 //! - What a message becomes: [`FromMessage`], for [`Envelope`] and [`Json`]
-//! - What puts it together: [`Consumer`], with [`Recovery`]
+//! - What puts it together: [`Consumer`] or [`BatchConsumer`], with [`Recovery`]
 //! - What it stands on: the ports [`Store`] and [`Queue`], with [`DynamoStore`] and [`SqsQueue`] behind them
 //! - For producers that are not consumers: [`Origin`]
 //!
@@ -29,6 +29,10 @@
 
 #[cfg(feature = "aws")]
 pub mod aws;
+mod batch_consumer;
+mod batch_handler;
+mod chunk;
+mod chunkwise;
 mod claim;
 mod clock;
 mod commit;
@@ -37,12 +41,14 @@ mod consumer;
 mod context;
 mod correlation;
 mod decode;
+mod desk;
 mod effects;
 mod failure;
 mod glance;
 mod handler;
 mod id;
 mod invocation;
+mod merge;
 mod message;
 mod mode;
 mod outbox;
@@ -57,6 +63,7 @@ mod salvage;
 mod scan;
 mod sendable;
 mod shard;
+mod singly;
 mod store;
 mod suspect;
 mod telemetry;
@@ -65,6 +72,8 @@ mod telemetry;
 pub use aws::dynamo::DynamoStore;
 #[cfg(feature = "sqs")]
 pub use aws::sqs::SqsQueue;
+pub use batch_consumer::BatchConsumer;
+pub use batch_handler::BatchHandler;
 pub use claim::{Claim, Claimed, OnUnknown};
 pub use clock::{Clock, now};
 pub use config::{ConfigError, variable};
@@ -85,7 +94,7 @@ pub use queue::{NoQueue, ParkNote, Queue, QueueError};
 pub use recovery::{Problem, Reason, Recovery, Verdict};
 pub use row::{Change, Condition, Item, Key, Row, Value, Write};
 #[cfg(feature = "lambda")]
-pub use run::{run, serve};
+pub use run::{Consumes, run, serve};
 pub use sendable::{is_sendable, sendable_json};
 pub use serde_json::value::RawValue;
 pub use shard::{SHARDS, shard};

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::decode::{FromMessage, Undecodable};
+use crate::decode::{FromMessage, Undecodable, content_id};
+use crate::message::Message;
 use crate::recovery::Reason;
 
 /// What became of a message.
@@ -42,15 +43,20 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    /// What is told of an event: its ids are given in the end, by the context that the handler had.
-    pub(crate) fn of<E: FromMessage>(event: &E, now: u64) -> Self {
-        let happened = event.metadata().map(|metadata| metadata.timestamp);
+    pub(crate) fn of<E: FromMessage>(message: &Message<'_>, event: &E, now: u64) -> Self {
+        let metadata = event.metadata();
+        let dwell = metadata
+            .filter(|metadata| metadata.timestamp > 0)
+            .map(|metadata| now.saturating_sub(metadata.timestamp));
+        let event_id = metadata.map_or_else(
+            || content_id(&message.content()),
+            |metadata| metadata.id.clone(),
+        );
         Self {
+            event_id: Some(event_id),
             event_type: event.event_type().map(str::to_owned),
-            dwell_millis: happened
-                .filter(|&timestamp| timestamp > 0)
-                .map(|timestamp| now.saturating_sub(timestamp)),
-            ..Self::default()
+            correlation_id: metadata.map(|metadata| metadata.correlation_id.clone()),
+            dwell_millis: dwell,
         }
     }
 

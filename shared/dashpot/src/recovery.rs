@@ -21,7 +21,7 @@ pub struct Recovery {
 }
 
 /// SQS lets a message be invisible for at most 12 hours, counted from its receive.
-const LONGEST_DELAY: Duration = Duration::from_mins(12 * 60 - 1);
+pub(crate) const LONGEST_DELAY: Duration = Duration::from_mins(12 * 60 - 1);
 
 impl Default for Recovery {
     fn default() -> Self {
@@ -168,7 +168,7 @@ impl Recovery {
 }
 
 /// Visibility is set in whole seconds; zero would bring the message back at once.
-fn whole_seconds(delay: Duration) -> Duration {
+pub(crate) fn whole_seconds(delay: Duration) -> Duration {
     let up = u64::from(delay.subsec_nanos() > 0);
     Duration::from_secs((delay.as_secs() + up).max(1))
 }

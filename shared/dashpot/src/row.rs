@@ -187,7 +187,7 @@ pub enum Change {
 }
 
 impl Change {
-    fn attribute(&self) -> &str {
+    pub(crate) fn attribute(&self) -> &str {
         let (Self::Set(name, _) | Self::Add(name, _) | Self::Remove(name)) = self;
         name
     }

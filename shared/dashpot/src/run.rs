@@ -3,6 +3,7 @@
 use std::any::type_name;
 use std::cell::Cell;
 use std::fmt::Display;
+use std::future::Future;
 use std::time::{Duration, SystemTime};
 
 use lambda_runtime::tower::util::MapRequestLayer;
@@ -11,24 +12,66 @@ use serde::Serialize;
 use serde::de::IgnoredAny;
 use tokio::time::Instant;
 
+use crate::batch_consumer::BatchConsumer;
+use crate::batch_handler::BatchHandler;
 use crate::clock::Clock;
 use crate::consumer::Consumer;
 use crate::decode::FromMessage;
-use crate::invocation::Invocation;
+use crate::invocation::{BatchResponse, InvalidEvent, Invocation};
 use crate::mode::Mode;
 use crate::queue::Queue;
+use crate::store::Store;
 
-/// Polls the Lambda Runtime API and hands every batch to the consumer, until the process ends.
-///
-/// # Errors
-/// When the Runtime API cannot be reached.
-pub async fn run<H, E, Q, M>(consumer: Consumer<H, E, Q, M>) -> Result<(), lambda_runtime::Error>
+/// What takes the batches of one queue: a [`Consumer`] or a [`BatchConsumer`].
+pub trait Consumes: Send + Sync {
+    /// Handles the payload of one invocation.
+    ///
+    /// # Errors
+    /// [`InvalidEvent`] when the payload is no SQS event; then nothing of it must be deleted.
+    fn handle_batch(
+        &self,
+        payload: &str,
+        invocation: &Invocation,
+    ) -> impl Future<Output = Result<BatchResponse, InvalidEvent>> + Send;
+}
+
+impl<H, E, Q, M> Consumes for Consumer<H, E, Q, M>
 where
     H: Send + Sync,
     E: FromMessage,
     Q: Queue,
     M: Mode<H, E>,
 {
+    fn handle_batch(
+        &self,
+        payload: &str,
+        invocation: &Invocation,
+    ) -> impl Future<Output = Result<BatchResponse, InvalidEvent>> + Send {
+        self.handle_batch(payload, invocation)
+    }
+}
+
+impl<H, E, S, Q> Consumes for BatchConsumer<H, E, S, Q>
+where
+    H: BatchHandler<E>,
+    E: FromMessage + Sync,
+    S: Store,
+    Q: Queue,
+{
+    fn handle_batch(
+        &self,
+        payload: &str,
+        invocation: &Invocation,
+    ) -> impl Future<Output = Result<BatchResponse, InvalidEvent>> + Send {
+        self.handle_batch(payload, invocation)
+    }
+}
+
+/// Polls the Lambda Runtime API and hands every batch to the consumer, until the process ends.
+///
+/// # Errors
+/// When the Runtime API cannot be reached.
+pub async fn run(consumer: impl Consumes) -> Result<(), lambda_runtime::Error> {
     serve(async |event: &str, invocation: &Invocation| {
         let answer = consumer.handle_batch(event, invocation).await;
         answer.inspect_err(|error| eprintln!("{error}"))

@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use crate::row::{Item, Key, Write};
 
+/// How many rows one transaction may name.
+pub(crate) const MOST_WRITES: usize = 100;
+
 /// A table with conditional transactions over at most 100 rows, each named at most once.
 pub trait Store: Send + Sync {
     /// Does all of the writes, or none. A row may be named once only.

@@ -11,7 +11,7 @@
 
 use crate::message::Message;
 use crate::row::{Key, Row, Value, Write};
-use crate::store::{CommitError, Store, StoreError};
+use crate::store::{CommitError, MOST_WRITES, Store, StoreError};
 
 /// How often a suspect may run alone without a word, before it is called a killer.
 pub(crate) const SUSPECT_RUNS: u32 = 3;
@@ -21,9 +21,6 @@ const SUSPECT_FROM: u32 = 3;
 
 /// How long a note is kept, in seconds: 7 days. Longer than any message waits between two receives.
 const KEPT_SECONDS: u64 = 7 * 24 * 3600;
-
-/// How many rows one transaction may write.
-const MOST_WRITES: usize = 100;
 
 /// How the message's last delivery ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use analytics::archive::{Archive, NotArchived};
 use dashpot::{
     CommitError, Item, Key, Message, Page, ParkNote, Query, Queue, QueueError, Store, StoreError,
     Write,
@@ -23,6 +24,7 @@ use relay::outbox::{Event, Inserted};
 use relay::queues::Queues;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use super::bucket::Bucket;
 use super::letterbox::Letterbox;
 use super::provider::Provider;
 use super::topic::{Published, Topic};
@@ -258,6 +260,29 @@ impl Mailer for Carrier {
             self.sdk.faults.call("mailer.send", act, error)
         };
         let silence = || Err(MailError::Unknown("no answer in time".into()));
+        self.sdk.call(attempt, Result::is_err, silence).await
+    }
+}
+
+/// S3, through the SDK.
+#[derive(Debug)]
+pub(super) struct Shelf {
+    pub(super) sdk: Sdk,
+    pub(super) bucket: Arc<Bucket>,
+}
+
+impl Archive for Shelf {
+    async fn put(&self, key: &str, body: String) -> Result<(), NotArchived> {
+        let attempt = || {
+            let (bucket, key, body) = (Arc::clone(&self.bucket), key.to_owned(), body.clone());
+            let act = async move {
+                bucket.put(&key, body);
+                Ok(())
+            };
+            let error = |fault: Fault| Err(NotArchived(fault.to_string()));
+            self.sdk.faults.call("archive.put", act, error)
+        };
+        let silence = || Err(NotArchived("no answer in time".into()));
         self.sdk.call(attempt, Result::is_err, silence).await
     }
 }

@@ -9,7 +9,9 @@ use dashpot_testing::{Function, FunctionError};
 use sweeper::sweep::{Sweeper, Swept};
 
 use super::Shop;
-use super::client::{Carrier, NoDeadLetters, NoQueues, QueuePort, Sdk, Table, TopicPort, Wire};
+use super::client::{
+    Carrier, NoDeadLetters, NoQueues, QueuePort, Sdk, Shelf, Table, TopicPort, Wire,
+};
 
 /// What a process is about where its messages are about several things.
 pub(super) const MIXED: &str = "a mixed batch";
@@ -150,12 +152,12 @@ impl Shop {
                     answer(consumer, event, invocation).await
                 }
                 "analytics" => {
-                    answer(
-                        analytics::consumer(store, queue, recovery),
-                        event,
-                        invocation,
-                    )
-                    .await
+                    let archive = Shelf {
+                        sdk: self.sdk(&process),
+                        bucket: Arc::clone(&self.archive),
+                    };
+                    let consumer = analytics::consumer(store, archive, queue, recovery);
+                    consumer.log_to(|_| {}).invoke(event, invocation).await
                 }
                 "journal" => {
                     answer(journal::consumer(store, queue, recovery), event, invocation).await

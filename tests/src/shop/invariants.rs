@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 
+use analytics::totals::{self, Period, Totals};
 use dashpot::{Envelope, Item, Key, Value};
 use email::letter::Kind;
 use payment_gateway::IntentStatus;
@@ -70,6 +71,7 @@ impl Shop {
             books.the_ledger_is_the_providers(),
             books.letters_are_sent(),
             books.analytics_counts_what_the_journal_holds(),
+            books.the_archive_is_the_journal(),
             books.what_was_promised_exists(),
         ]
         .concat()
@@ -520,26 +522,76 @@ impl Books<'_> {
     }
 
     fn analytics_counts_what_the_journal_holds(&self) -> Violations {
-        let mut counted: BTreeMap<String, i64> = BTreeMap::new();
-        for row in self.rows("analytics", "day#") {
-            let day_and_metric = text(&row, "pk").trim_start_matches("day#");
-            if let Some((metric, _)) = day_and_metric.rsplit_once('#') {
-                *counted.entry(metric.to_owned()).or_default() += number(&row, "value");
+        let mut violations = Vec::new();
+        for (period, prefix) in [(Period::Hour, "hours#"), (Period::Day, "days#")] {
+            let mut counted: BTreeMap<String, Totals> = BTreeMap::new();
+            for row in self.rows("analytics", prefix) {
+                let pk = text(&row, "pk").trim_start_matches(prefix);
+                let part = pk.rsplit_once('#').map_or(pk, |(part, _)| part);
+                let mark = if prefix == "hours#" { 'T' } else { '-' };
+                let name = format!("{part}{mark}{}", text(&row, "sk"));
+                let totals = counted.entry(name).or_default();
+                for (metric, value) in row
+                    .iter()
+                    .filter(|(name, _)| !["pk", "sk"].contains(&name.as_str()))
+                {
+                    *totals.entry(metric.clone()).or_default() +=
+                        value.as_i64().unwrap_or_default();
+                }
             }
-        }
-        let mut recounted: BTreeMap<String, i64> = BTreeMap::new();
-        for row in self.rows("journal", "order#") {
-            let event: Envelope<Box<RawValue>> = serde_json::from_str(text(&row, "body")).unwrap();
-            let day = dashpot::day(event.metadata.timestamp);
-            for (metric, amount) in analytics::metric::metrics(&event) {
-                *recounted.entry(format!("{day}#{metric}")).or_default() += amount;
+            let mut recounted = BTreeMap::new();
+            for row in self.rows("journal", "order#") {
+                let event = serde_json::from_str(text(&row, "body")).unwrap();
+                totals::add(&mut recounted, period, &event);
             }
+            violations.extend(broken(counted == recounted, || {
+                format!("analytics counts {counted:?}, the journal holds {recounted:?}")
+            }));
         }
-        broken(counted == recounted, || {
-            format!("analytics counts {counted:?}, the journal holds {recounted:?}")
-        })
-        .into_iter()
-        .collect()
+        violations
+    }
+
+    /// Each event is in exactly one object that counts, as the journal has it; and in no object is anything else.
+    fn the_archive_is_the_journal(&self) -> Violations {
+        let by_id = |line: &str| {
+            let event: Envelope<Box<RawValue>> = serde_json::from_str(line).unwrap();
+            (event.metadata.id, line.to_owned())
+        };
+        let journal = self.rows("journal", "order#");
+        let mut events: Vec<_> = journal.iter().map(|row| by_id(text(row, "body"))).collect();
+        events.sort();
+        let objects = self.shop.archive.objects();
+        let mut violations = Vec::new();
+        let mut archived = Vec::new();
+        for row in self.rows("analytics", "objects#") {
+            let day = text(&row, "pk").trim_start_matches("objects#");
+            let key = analytics::archive::key(day, text(&row, "sk"));
+            let lines = objects.get(&key).map_or("", String::as_str).lines();
+            let lines: Vec<_> = lines.map(by_id).collect();
+            let said = number(&row, "events");
+            violations.extend(broken(i64::try_from(lines.len()) == Ok(said), || {
+                format!("{key} has {} lines, and {said} by its row", lines.len())
+            }));
+            archived.extend(lines);
+        }
+        archived.sort();
+        violations.extend(broken(archived == events, || {
+            format!(
+                "{} events are archived, the journal holds {}",
+                archived.len(),
+                events.len()
+            )
+        }));
+        let all: BTreeSet<_> = objects
+            .values()
+            .flat_map(|it| it.lines())
+            .map(by_id)
+            .collect();
+        let known: BTreeSet<_> = events.into_iter().collect();
+        violations.extend(broken(all == known, || {
+            "the bucket without the table says something else".to_owned()
+        }));
+        violations
     }
 
     /// A 202 is an order; the same key is always the same order, in the same words.

@@ -7,7 +7,7 @@
 //! - [`Shop`]: all of it, and what customers and people do with it
 //! - [`mishaps`]: what goes wrong
 //! - [`blueprint`]: what `template.yaml` says of queues, subscriptions, mappings and times
-//! - [`provider`], [`topic`], [`letterbox`]: Stripe, SNS and SES in memory
+//! - [`provider`], [`topic`], [`letterbox`], [`bucket`]: Stripe, SNS, SES and S3 in memory
 //! - [`invariants`]: what must be true at the end, whatever went wrong
 
 #![expect(
@@ -17,6 +17,7 @@
 )]
 
 pub mod blueprint;
+pub mod bucket;
 mod client;
 mod functions;
 pub mod invariants;
@@ -40,6 +41,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use blueprint::{Blueprint, CONSUMERS, PRODUCERS};
+use bucket::Bucket;
 use functions::Environment;
 use letterbox::Letterbox;
 use mishaps::Mishaps;
@@ -72,6 +74,8 @@ pub struct Shop {
     pub provider: Arc<Provider>,
     /// SES.
     pub letterbox: Arc<Letterbox>,
+    /// The archive of analytics, in S3.
+    pub archive: Arc<Bucket>,
     /// What customers were told, in order.
     answers: Mutex<Vec<Outcome>>,
     /// The orders whose cancellation was asked for, as customers were told.
@@ -143,6 +147,7 @@ impl Shop {
             topic,
             provider: Arc::default(),
             letterbox: Arc::default(),
+            archive: Arc::default(),
             answers: Mutex::default(),
             cancellations: Mutex::default(),
             malformed: Mutex::default(),

@@ -1,10 +1,21 @@
 use std::sync::Mutex;
 
+use analytics::archive::{Archive, NotArchived};
 use email::letter::Letter;
 use email::mailer::{MailError, Mailer};
 use payment_gateway::{
     Authorisation, Currency, Gateway, GatewayError, Intent, IntentId, IntentStatus, OrderId, Refund,
 };
+
+/// Takes every object, and forgets it.
+#[derive(Debug)]
+pub(crate) struct Shelf;
+
+impl Archive for Shelf {
+    async fn put(&self, _: &str, _: String) -> Result<(), NotArchived> {
+        Ok(())
+    }
+}
 
 /// Takes every letter, and counts.
 #[derive(Debug, Default)]

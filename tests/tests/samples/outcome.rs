@@ -4,7 +4,7 @@ use std::sync::Arc;
 use dashpot::{BatchResponse, Invocation, Recovery};
 use dashpot_testing::{MemoryStore, RecordingQueue};
 
-use crate::doubles::{Letterbox, Obliging};
+use crate::doubles::{Letterbox, Obliging, Shelf};
 use crate::sample;
 
 /// Hands a consumer its samples, one after the other, on one table. `seen` is what the consumer did so far:
@@ -140,7 +140,7 @@ async fn journal_keeps_every_event_once_known_or_not() {
 async fn analytics_counts_every_event_once_known_or_not() {
     let (queue, store) = (RecordingQueue::new(), Arc::new(MemoryStore::new()));
     let consumer =
-        analytics::consumer(Arc::clone(&store), &queue, Recovery::default()).log_to(|_| ());
+        analytics::consumer(Arc::clone(&store), Shelf, &queue, Recovery::default()).log_to(|_| ());
     let counted = || store.rows("seen#").len();
     samples_of("analytics", consume!(consumer), &queue, counted, 1, 4).await;
 }

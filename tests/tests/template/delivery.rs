@@ -112,6 +112,50 @@ fn a_message_stays_invisible_for_six_timeouts_and_the_window_at_every_stage() {
 }
 
 #[test]
+fn a_batch_of_more_than_ten_has_a_window_of_a_second_at_least() {
+    // Else Lambda does not create the mapping.
+    for stage in STAGES {
+        for (id, mapping) in Template::at(stage).event_sources("SQS") {
+            let size = mapping["BatchSize"].as_u64().unwrap();
+            let window = mapping["MaximumBatchingWindowInSeconds"].as_u64().unwrap();
+            assert!(size <= 10 || (1..=300).contains(&window), "{stage}: {id}");
+        }
+    }
+}
+
+#[test]
+fn analytics_takes_as_many_messages_as_one_transaction() {
+    use analytics::handler::{Analytics, Anything};
+    use dashpot::BatchHandler;
+
+    let chunk = <Analytics<analytics::s3::S3> as BatchHandler<Anything>>::CHUNK;
+    for (id, mapping) in Template::at("prod").event_sources("SQS") {
+        if id == "AnalyticsFunction" {
+            assert_eq!(mapping["BatchSize"], chunk);
+        }
+    }
+}
+
+#[test]
+fn no_bucket_is_public_or_lost_with_the_stack() {
+    let template = Template::at("prod");
+    for (id, bucket) in template.all("AWS::S3::Bucket") {
+        let resource = &template.resources[id];
+        assert_eq!(resource["DeletionPolicy"], "RetainExceptOnCreate", "{id}");
+        assert_eq!(resource["UpdateReplacePolicy"], "Retain", "{id}");
+        for part in [
+            "BlockPublicAcls",
+            "BlockPublicPolicy",
+            "IgnorePublicAcls",
+            "RestrictPublicBuckets",
+        ] {
+            let public = &bucket["PublicAccessBlockConfiguration"];
+            assert_eq!(public[part], true, "{id}: {part}");
+        }
+    }
+}
+
+#[test]
 fn receives_do_not_run_out_before_a_message_is_parked_for_its_age() {
     let template = Template::at("prod");
     let [base, cap, park_after] = ["RetryBaseSeconds", "RetryCapSeconds", "ParkAfterSeconds"]

@@ -95,6 +95,7 @@ fn each_function_is_told_what_it_reads_and_no_more() {
         expected.extend::<&[&str]>(match service {
             "Relay" => &["TOPIC_ARN", "DEAD_LETTER_QUEUE_URL"],
             "Email" => &["TABLE_NAME", "SENDER_ADDRESS"],
+            "Analytics" => &["TABLE_NAME", "BUCKET_NAME"],
             "Checkout" => &["TABLE_NAME", "HOLD_BOUND_SECONDS"],
             _ => &["TABLE_NAME"],
         });
@@ -124,6 +125,7 @@ fn each_function_is_told_of_its_own_table_and_queues() {
         let told = &template.of_function(service, "Environment")["Variables"];
         for (variable, expected) in [
             ("TABLE_NAME", format!("{table}Table")),
+            ("BUCKET_NAME", format!("{service}Bucket")),
             ("QUEUE_URL", format!("{service}Queue")),
             ("DEAD_LETTER_QUEUE_URL", format!("{service}DeadLetterQueue")),
         ] {

@@ -33,6 +33,9 @@ fn expected(service: &str) -> Vec<String> {
             .chain(on_table("EmailTable.Arn", &["ConditionCheckItem"]))
             .chain(["${SenderAddress}", "${Domain}"].map(|it| format!("{IDENTITIES}{it}")))
             .collect(),
+        "Analytics" => consumer(service, &ROWS)
+            .chain(["s3:PutObject on ${AnalyticsBucket.Arn}/events/*".into()])
+            .collect(),
         "Journal" => consumer(service, &["BatchGetItem", "PutItem"]).collect(),
         "Orders" => on_table("JournalTable.Arn", &["Query"]).collect(),
         _ => consumer(service, &ROWS).collect(),
@@ -216,7 +219,7 @@ fn every_consumer_reaches_its_own_queue_and_table_alone() {
         for pair in allowed(template.properties(&format!("{service}Role"))) {
             let other = SERVICES.iter().find(|other| {
                 **other != service
-                    && ["Queue", "DeadLetterQueue", "Table", "LogGroup"]
+                    && ["Queue", "DeadLetterQueue", "Table", "Bucket", "LogGroup"]
                         .iter()
                         .any(|part| pair.contains(&format!(" {other}{part}")))
             });
