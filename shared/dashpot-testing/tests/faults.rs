@@ -41,7 +41,7 @@ async fn what_the_caller_hears_and_what_has_happened_is_each_faults_own() {
             Fault::Throttle => matches!(heard, Some(Err(Throttled))) && !acted,
             Fault::Conflict => matches!(heard, Some(Err(Conflict))) && !acted,
             Fault::Delay(_) | Fault::KillAfter => heard.is_none() && acted,
-            Fault::Late(_) | Fault::KillBefore => heard.is_none() && !acted,
+            Fault::Late(_) | Fault::KillBefore | Fault::Orphan(_) => heard.is_none() && !acted,
         };
         assert!(as_told, "{fault:?}: heard {heard:?}, acted {acted}");
     }
@@ -55,6 +55,17 @@ async fn a_late_call_arrives_though_nobody_waits_for_it_any_more() {
     let sent = timeout(Duration::from_secs(1), store.commit(&put("row"))).await;
     assert!(sent.is_err());
     tokio::time::sleep(SLOW).await;
+    assert!(table.row(&Key::new("row")).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_arrives_though_its_process_has_ended() {
+    let table = Arc::new(MemoryStore::new());
+    let faults = Faults::new("test", |_| Some(Fault::Orphan(SLOW)));
+    let store = faults.store(Arc::clone(&table));
+    assert!(faults.run(store.commit(&put("row"))).await.is_err());
+    assert!(table.row(&Key::new("row")).is_none());
+    tokio::time::sleep(SLOW * 2).await;
     assert!(table.row(&Key::new("row")).is_some());
 }
 
@@ -113,9 +124,9 @@ async fn a_call_that_is_added_is_covered_by_itself() {
         })
         .await
     };
-    assert_eq!(points_of(1).await.len(), 9);
+    assert_eq!(points_of(1).await.len(), 10);
     let points = points_of(3).await;
-    assert_eq!(points.len(), 27);
+    assert_eq!(points.len(), 30);
     let said: Vec<String> = points.iter().map(ToString::to_string).collect();
     assert_eq!(said[0], "test at event, call 0 (store.commit): FailBefore");
 }

@@ -59,6 +59,7 @@ async fn each_fault_is_seen_as_what_it_is_and_acts_only_where_it_should() {
         (Fault::Reset, 0),
         (Fault::KillBefore, 0),
         (Fault::KillAfter, 1),
+        (Fault::Orphan(DELAY), 1),
     ] {
         let (url, acted) = endpoint().await;
         let wire = Wire::new(move |_| Some(fault));

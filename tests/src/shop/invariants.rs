@@ -62,6 +62,7 @@ impl Shop {
             books.every_message_is_done(),
             books.outbox_topic_and_journal_are_the_same(),
             books.each_event_is_said_once(),
+            books.each_message_causes_each_event_once(),
             books.stock_is_conserved(),
             books.reservations_say_what_was_said(),
             books.pick_lists_say_what_was_said(),
@@ -73,6 +74,7 @@ impl Shop {
             books.analytics_counts_what_the_journal_holds(),
             books.the_archive_is_the_journal(),
             books.what_was_promised_exists(),
+            books.what_is_shown_is_what_the_journal_holds(),
         ]
         .concat()
     }
@@ -246,6 +248,24 @@ impl Books<'_> {
             }
         }
         violations
+    }
+
+    /// However often a message is handled, it causes each event once.
+    fn each_message_causes_each_event_once(&self) -> Violations {
+        let mut caused: BTreeMap<(String, &str), usize> = BTreeMap::new();
+        for event in self.events.values() {
+            let envelope: serde_json::Value = serde_json::from_str(&event.body).unwrap();
+            if let Some(cause) = envelope["metadata"]["causationId"].as_str() {
+                let effect = (cause.to_owned(), event.event_type.as_str());
+                *caused.entry(effect).or_default() += 1;
+            }
+        }
+        let check = |((cause, event_type), count): (&(String, &str), &usize)| {
+            broken(*count == 1, || {
+                format!("{cause} caused {event_type} {count} times")
+            })
+        };
+        caused.iter().filter_map(check).collect()
     }
 
     fn stock_is_conserved(&self) -> Violations {
@@ -624,6 +644,32 @@ impl Books<'_> {
         violations.extend(broken(placed == ended, || {
             format!("{placed} orders for {ended} placed attempts")
         }));
+        violations
+    }
+
+    /// Whoever asks again gets an answer about an order: everything that the journal held when they asked, and nothing
+    /// that it did not.
+    fn what_is_shown_is_what_the_journal_holds(&self) -> Violations {
+        let mut violations = Vec::new();
+        for shown in self.shop.shown() {
+            let [before, after] = &shown.held;
+            let is_placed = |id: &String| {
+                let event = self.events.get(id);
+                event.is_some_and(|event| event.event_type == "order.placed")
+            };
+            let saw = |event_type: &str| shown.history.values().any(|it| it == event_type);
+            let holds = match shown.status {
+                200 => {
+                    before.iter().all(|id| shown.history.contains_key(id))
+                        && shown.history.keys().all(|id| after.contains(id))
+                        && (shown.state == "cancelled") == saw("order.cancelled")
+                        && (shown.state != "confirmed" || saw("payment.captured"))
+                }
+                404 => !before.iter().any(is_placed),
+                _ => false,
+            };
+            violations.extend(broken(holds, || format!("{}: {shown:?}", shown.order)));
+        }
         violations
     }
 }

@@ -25,6 +25,7 @@ pub mod letterbox;
 pub mod mishaps;
 mod people;
 pub mod provider;
+mod reading;
 pub mod topic;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,6 +47,7 @@ use functions::Environment;
 use letterbox::Letterbox;
 use mishaps::Mishaps;
 use provider::Provider;
+use reading::Shown;
 use topic::Topic;
 
 pub use people::{Order, Outcome};
@@ -80,6 +82,8 @@ pub struct Shop {
     answers: Mutex<Vec<Outcome>>,
     /// The orders whose cancellation was asked for, as customers were told.
     cancellations: Mutex<BTreeSet<String>>,
+    /// What they were shown of their orders, in order.
+    shown: Mutex<Vec<Shown>>,
     /// What was published and is no envelope, with the type that it claimed.
     malformed: Mutex<BTreeMap<String, String>>,
     /// What there was of each sku before anybody ordered.
@@ -150,6 +154,7 @@ impl Shop {
             archive: Arc::default(),
             answers: Mutex::default(),
             cancellations: Mutex::default(),
+            shown: Mutex::default(),
             malformed: Mutex::default(),
             initial_stock: Mutex::default(),
         };

@@ -128,19 +128,20 @@ impl Dependency {
             Self::Mailer => operation.starts_with("mailer."),
             Self::Queue => operation.starts_with("queue."),
             Self::Table(table) => {
-                let function = if function == "sweeper" {
-                    "checkout"
-                } else {
-                    function
+                let owner = match function {
+                    "sweeper" => "checkout",
+                    "orders" => "journal",
+                    function => function,
                 };
-                operation.starts_with("store.") && function == table
+                operation.starts_with("store.") && owner == table
             }
         }
     }
 }
 
-const FUNCTIONS: [&str; 9] = [
+const FUNCTIONS: [&str; 10] = [
     "checkout",
+    "orders",
     "sweeper",
     "relay",
     "inventory",

@@ -18,6 +18,9 @@ const NEVER: Duration = Duration::from_hours(24 * 365);
 /// How long everything may take to come to rest.
 const PATIENCE: Duration = Duration::from_hours(4 * 24);
 
+/// How often a customer looks at an order while there is no answer: for longer than any outage.
+const LOOKS: usize = 1000;
+
 /// How often the dead letters are looked at before somebody has to.
 const REPLAYS: usize = 3;
 
@@ -98,7 +101,8 @@ impl Stage {
             _ => None,
         });
         state.mishaps += usize::from(planned.is_some());
-        if let Some(Fault::Late(late)) = planned.filter(|fault| *fault != Fault::Late(NEVER)) {
+        let on_its_way = planned.filter(|fault| *fault != Fault::Late(NEVER));
+        if let Some(Fault::Late(late) | Fault::Orphan(late)) = on_its_way {
             state.arrives = state.arrives.max(now + late);
         }
         state.note(&now.as_nanos().to_le_bytes());
@@ -191,6 +195,7 @@ pub async fn play(plan: &Plan) -> Played {
             break;
         }
     }
+    shop.look_at_all(LOOKS).await;
     if let Some(Err(error)) = running.try_join_next() {
         violations.push(format!("something panicked: {error}"));
     }
@@ -241,6 +246,7 @@ async fn act(shop: Arc<Shop>, step: Step, beginning: Instant) {
             let Some(id) = shop.place(&order, tries).await.order_id() else {
                 return;
             };
+            shop.look_at(&id, LOOKS).await;
             let later = async |after: Option<Duration>| match after {
                 Some(after) => {
                     sleep(after).await;

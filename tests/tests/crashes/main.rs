@@ -5,6 +5,7 @@
 //! calls and each fault; what comes back is delivered again until everything has come to rest, and then it must all add
 //! up.
 
+mod backlog;
 mod scenarios;
 
 use std::collections::BTreeSet;
@@ -26,9 +27,12 @@ const SLOW: Duration = Duration::from_mins(20);
 /// How long everything may take to come to rest.
 const PATIENCE: Duration = Duration::from_hours(4 * 24);
 
+/// How often a customer looks at an order while there is no answer.
+pub(crate) const LOOKS: usize = 3;
+
 /// Those that treat an event alike whatever happened before it: each of their calls goes wrong once, not in every
 /// scenario.
-const ALIKE: [&str; 4] = ["relay", "email", "analytics", "journal"];
+const ALIKE: [&str; 5] = ["orders", "relay", "email", "analytics", "journal"];
 
 /// Plays a scenario to its end, and says what does not hold.
 async fn violations(scenario: &Scenario, trial: &Trial) -> Vec<String> {
@@ -48,12 +52,14 @@ async fn violations(scenario: &Scenario, trial: &Trial) -> Vec<String> {
             break;
         }
     }
+    shop.look_at_all(LOOKS).await;
     if let Some(Err(error)) = running.try_join_next() {
         violations.push(format!("something panicked: {error}"));
     }
     violations.extend(shop.violations(usize::from(trial.hit().is_some())));
     // Only a request that is still on its way can be overtaken by a repeat that asked first.
-    let may_overtake = matches!(trial.hit().and_then(|hit| hit.fault), Some(Fault::Late(_)));
+    let fault = trial.hit().and_then(|hit| hit.fault);
+    let may_overtake = matches!(fault, Some(Fault::Late(_) | Fault::Orphan(_)));
     let repeats: usize = shop
         .provider
         .payments()
@@ -120,5 +126,5 @@ fn everything_adds_up_wherever_something_goes_wrong() {
     );
     // Past the capture of the test harness: the number is what the test is asked for.
     let _ = std::io::stderr().write_all(report.as_bytes());
-    assert_eq!(functions.len(), 9, "{functions:?}");
+    assert_eq!(functions.len(), 10, "{functions:?}");
 }

@@ -8,6 +8,8 @@ use system_tests::shop::provider::{CAPTURE_REFUSED, DECLINED, GOOD};
 use system_tests::shop::{Order, Shop};
 use tokio::time::sleep;
 
+use super::LOOKS;
+
 /// Who orders.
 const CUSTOMER: &str = "user_456";
 
@@ -65,7 +67,9 @@ fn order(card: &'static str, sku: &'static str, quantity: u32) -> Order {
 
 /// Whatever goes wrong, a customer who asks again and again gets an order.
 async fn placed(shop: &Shop, order: &Order) -> Option<String> {
-    shop.place(order, TRIES).await.order_id()
+    let id = shop.place(order, TRIES).await.order_id()?;
+    shop.look_at(&id, LOOKS).await;
+    Some(id)
 }
 
 async fn an_order_that_is_served(shop: Arc<Shop>) {

@@ -33,12 +33,14 @@ pub enum Fault {
     KillBefore,
     /// It acts, and the process ends before it sees the answer.
     KillAfter,
+    /// The process ends as soon as it is sent; it is so long on its way, and acts then, when others may have moved on.
+    Orphan(Duration),
 }
 
 impl Fault {
     /// One of each kind; what is slow takes `slow`, which should be longer than the caller can wait.
     #[must_use]
-    pub fn each(slow: Duration) -> [Self; 9] {
+    pub fn each(slow: Duration) -> [Self; 10] {
         [
             Self::FailBefore,
             Self::LoseAnswer,
@@ -49,13 +51,14 @@ impl Fault {
             Self::Reset,
             Self::KillBefore,
             Self::KillAfter,
+            Self::Orphan(slow),
         ]
     }
 
     /// Whether the process ends by it.
     #[must_use]
     pub fn kills(self) -> bool {
-        matches!(self, Self::KillBefore | Self::KillAfter)
+        matches!(self, Self::KillBefore | Self::KillAfter | Self::Orphan(_))
     }
 }
 
@@ -72,6 +75,7 @@ impl fmt::Display for Fault {
             Self::Reset => "connection reset",
             Self::KillBefore => "the process ended before it",
             Self::KillAfter => "the process ended after it",
+            Self::Orphan(_) => "the process ended while it was on its way",
         })
     }
 }
@@ -248,6 +252,13 @@ impl Faults {
                 fault @ (Fault::FailBefore | Fault::Throttle | Fault::Conflict | Fault::Reset),
             ) => return error(fault),
             Some(Fault::Late(late)) => act(Some(late)).await,
+            Some(Fault::Orphan(late)) => {
+                let mut sent = Box::pin(act(Some(late)));
+                // One poll sends it: from there on it needs no process.
+                let is_sent = poll_fn(|cx| Poll::Ready(sent.as_mut().poll(cx).is_ready()));
+                is_sent.await;
+                return self.die().await;
+            }
             None | Some(Fault::LoseAnswer | Fault::Delay(_) | Fault::KillAfter) => act(None).await,
         };
         match fault {

@@ -113,7 +113,7 @@ impl Trial {
 ///     assert_eq!(row["value"].as_i64(), Some(1), "after {:?}", trial.hit());
 /// })
 /// .await;
-/// assert_eq!(points.len(), 9);
+/// assert_eq!(points.len(), 10);
 /// # }
 /// ```
 pub async fn crash_points(

@@ -187,6 +187,11 @@ async fn act(
             wire.kill();
             Err(End::Dropped)
         }
+        Some(Fault::Orphan(time)) => {
+            wire.kill();
+            tokio::time::sleep(time).await;
+            forward(head, body, there).await.and(Err(End::Dropped))
+        }
     }
 }
 

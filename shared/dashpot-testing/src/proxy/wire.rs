@@ -88,7 +88,7 @@ impl Wire {
         }))
     }
 
-    /// How the process is killed, for [`Fault::KillBefore`] and [`Fault::KillAfter`].
+    /// How the process is killed, by a fault that [kills](Fault::kills).
     pub fn kills_by(&self, kill: impl Fn() + Send + Sync + 'static) {
         self.state().kill = Some(Arc::new(kill));
     }
