@@ -92,7 +92,7 @@ fn overflow(depth: u64) -> u64 {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let aws = dashpot::aws::config().await;
+    let aws = dashpot::aws::in_lambda().await;
     let consumer = Consumer::<_, Envelope<OrderPlaced>>::new("poison", Count)
         .recovery(Recovery::from_env()?)
         // Of a function's short timeout, not all is for safety.

@@ -22,6 +22,8 @@ use crate::store::Store;
 /// - A message that comes back is tried in a smaller chunk each time, and at last alone, so that one that only takes
 ///   everybody's time is found out as well.
 ///
+/// It is for standard queues: the messages of a FIFO queue's group keep their order with a [`Consumer`](crate::Consumer) alone.
+///
 /// Everything else is as with a [`Consumer`](crate::Consumer): decoding, suspects, recovery, parking, the deadline, what
 /// is told.
 pub struct BatchConsumer<H, E, S, Q = NoQueue> {

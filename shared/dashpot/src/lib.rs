@@ -90,7 +90,7 @@ pub use invocation::{BatchItemFailure, BatchResponse, InvalidEvent, Invocation};
 pub use message::{Attributes, Message, MessageAttribute};
 pub use mode::{Atomic, Claiming, Claims, Mode, Plain};
 pub use outbox::{LARGEST_ENVELOPE, MOST_HOPS, Origin, OutboxError, day, hour};
-pub use queue::{NoQueue, ParkNote, Queue, QueueError};
+pub use queue::{NoQueue, ParkNote, ParkedAs, Queue, QueueError};
 pub use recovery::{Problem, Reason, Recovery, Verdict};
 pub use row::{Change, Condition, Item, Key, Row, Value, Write};
 #[cfg(feature = "lambda")]

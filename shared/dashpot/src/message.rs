@@ -1,6 +1,7 @@
 //! A record of an SQS event, viewed where it lies.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use dashpot_envelope::Malformed;
@@ -58,6 +59,13 @@ impl<'a> SqsEvent<'a> {
     }
 }
 
+/// Whether the ARN or URL is a FIFO queue's: its name, and no other, ends so.
+///
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-fifo-queues.html>
+pub(crate) fn is_fifo(queue: &str) -> bool {
+    queue.strip_suffix(".fifo").is_some()
+}
+
 fn raw_text<'de: 'a, 'a, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<&'a str>, D::Error> {
@@ -86,6 +94,9 @@ pub struct Attributes<'a> {
     /// When it was first received, in milliseconds since the Unix epoch.
     #[serde(borrow, default)]
     pub approximate_first_receive_timestamp: Cow<'a, str>,
+    /// The message group: what comes in order on a FIFO queue, whose it is on a standard one (fair queues).
+    #[serde(borrow, default)]
+    pub message_group_id: Cow<'a, str>,
 }
 
 impl Message<'_> {
@@ -105,6 +116,17 @@ impl Message<'_> {
             .approximate_first_receive_timestamp
             .parse()
             .ok()
+    }
+
+    /// The message group; none where the sender gave it none.
+    #[must_use]
+    pub fn group(&self) -> Option<&str> {
+        Some(self.attributes.message_group_id.as_ref()).filter(|group| !group.is_empty())
+    }
+
+    /// Whether it came from a FIFO queue.
+    pub(crate) fn is_fifo(&self) -> bool {
+        is_fifo(&self.source_arn)
     }
 
     /// The text that was sent: the body, or what lies in it where SNS wrapped it (no raw delivery).
@@ -146,12 +168,19 @@ pub struct MessageAttribute {
 }
 
 impl Message<'_> {
-    /// What the sender added, by name; nothing where it cannot be read.
+    /// What the sender added, by name, without what cannot be read or has no value.
     #[must_use]
-    pub fn sender_attributes(&self) -> std::collections::BTreeMap<String, MessageAttribute> {
-        self.message_attributes
+    pub fn sender_attributes(&self) -> BTreeMap<String, MessageAttribute> {
+        let all: BTreeMap<String, &RawValue> = self
+            .message_attributes
             .and_then(|raw| strict_json::from_str(raw).ok())
-            .unwrap_or_default()
+            .unwrap_or_default();
+        let read = |(name, raw): (String, &RawValue)| {
+            let attribute: MessageAttribute = strict_json::from_str(raw.get()).ok()?;
+            let has_value = attribute.string_value.is_some() || attribute.binary_value.is_some();
+            has_value.then_some((name, attribute))
+        };
+        all.into_iter().filter_map(read).collect()
     }
 
     /// The text of one attribute that the sender added.
@@ -192,6 +221,23 @@ mod tests {
         assert_eq!(
             message.sender_attributes()["type"].string_value.as_deref(),
             Some("order.placed")
+        );
+    }
+
+    #[test]
+    fn one_unreadable_attribute_costs_no_other() {
+        let mut message = message("b");
+        message.message_attributes = Some(
+            r#"{"type":{"stringValue":"order.placed","dataType":"String"},
+            "raw":{"binaryValue":"AQI=","dataType":"Binary"},
+            "number":{"stringValue":7,"dataType":"Number"},"untyped":{"stringValue":"x"},
+            "empty":{"stringValue":null,"dataType":"String"},"none":null}"#,
+        );
+        let attributes = message.sender_attributes();
+        assert_eq!(
+            attributes.keys().collect::<Vec<_>>(),
+            ["raw", "type"],
+            "{attributes:?}"
         );
     }
 

@@ -10,7 +10,7 @@ use crate::desk::{Desk, no_turn};
 use crate::failure::Disposition;
 use crate::invocation::{BatchItemFailure, BatchResponse, InvalidEvent, Invocation};
 use crate::message::{Message, SqsEvent};
-use crate::outcome::{Outcome, Subject};
+use crate::outcome::{Fate, Outcome, Subject};
 use crate::queue::Queue;
 use crate::recovery::Problem;
 use crate::store::Store;
@@ -39,6 +39,8 @@ pub(crate) struct Batch<'a> {
     /// When the answer goes out, whatever is still to be said to the queue.
     pub(crate) last_call: Instant,
     pub(crate) clock: Clock,
+    /// Whether messages of one group keep their order.
+    pub(crate) fifo: bool,
 }
 
 /// The order in which a batch is worked off.
@@ -46,10 +48,17 @@ pub(crate) struct Batch<'a> {
 struct Plan {
     /// At the same time.
     together: Vec<usize>,
-    /// Last and one after the other, each after as many silent runs.
-    alone: Vec<(usize, u32)>,
-    /// Not at all.
-    killers: Vec<usize>,
+    /// Last and one after the other; those that do not run at all come first.
+    alone: Vec<Suspect>,
+}
+
+/// A message that may have ended the process.
+struct Suspect {
+    index: usize,
+    /// After so many silent runs.
+    runs: u32,
+    /// What waits behind it in its group of a FIFO queue.
+    behind: Vec<(usize, LastDelivery)>,
 }
 
 /// Handles the payload of one invocation.
@@ -68,7 +77,6 @@ pub(crate) async fn handle_batch<Q: Queue, W: Work<Q>>(
         Ok(plan) => {
             work.work(&mut batch, &plan.together).await;
             batch.send_back(work, &plan.together).await;
-            batch.end_killers(work.desk(), plan.killers).await;
             batch.run_alone(work, plan.alone).await;
         }
         Err(detail) => {
@@ -89,7 +97,30 @@ impl<'a> Batch<'a> {
             deadline: before(margin),
             last_call: before(margin / 4),
             clock: invocation.clock,
+            // One queue's batch: a record that does not say where it is from is from there, too.
+            fifo: messages.iter().any(Message::is_fifo),
         }
+    }
+
+    /// Whether two messages keep their order.
+    fn in_one_lane(&self, one: usize, other: usize) -> bool {
+        self.fifo && self.messages[one].group() == self.messages[other].group()
+    }
+
+    /// What became of a message that this one has to wait for: it comes back, and takes this one with it.
+    fn blocked_by(&self, index: usize) -> Option<Fate> {
+        let before = (0..index).filter(|&before| self.in_one_lane(before, index));
+        let fate = |before: usize| self.outcomes[before].as_ref().map(|outcome| outcome.fate);
+        before
+            .map(|before| fate(before).unwrap_or(Fate::Returned))
+            .find(|fate| !fate.is_settled())
+    }
+
+    /// What waits for a message that comes back comes back with it: sooner, it could not be received; later, it would keep
+    /// the other from being received.
+    pub(crate) fn hold_back(&mut self, index: usize, fate: Fate) {
+        let outcome = Subject::default().outcome(fate, HELD_BACK.to_owned());
+        self.outcomes[index] = Some(outcome);
     }
 
     /// Tells who may have ended the process from the others.
@@ -100,55 +131,88 @@ impl<'a> Batch<'a> {
             .map_err(|error| error.to_string())?;
         let mut plan = Plan::default();
         for (index, last) in last.into_iter().enumerate() {
+            let mut suspects = plan.alone.iter_mut();
+            if let Some(suspect) = suspects.find(|it| self.in_one_lane(it.index, index)) {
+                suspect.behind.push((index, last));
+                continue;
+            }
             match last {
                 LastDelivery::Spoke => plan.together.push(index),
-                LastDelivery::Silent { runs } if runs < SUSPECT_RUNS => {
-                    plan.alone.push((index, runs));
-                }
-                LastDelivery::Silent { .. } => plan.killers.push(index),
+                LastDelivery::Silent { runs } => plan.alone.push(Suspect {
+                    index,
+                    runs,
+                    behind: Vec::new(),
+                }),
             }
         }
         // Who has run alone least is the least suspect. Among equals another goes first each time, so that none always
-        // comes after the one that ends the process.
+        // comes after the one that ends the process. A killer does not run at all.
         fastrand::shuffle(&mut plan.alone);
-        plan.alone.sort_by_key(|(_, runs)| *runs);
+        plan.alone
+            .sort_by_key(|suspect| (suspect.runs < SUSPECT_RUNS, suspect.runs));
         Ok(plan)
     }
 
     /// Runs suspects one after the other, once everything that is settled has been deleted: one that ends the
     /// process takes nothing with it. Whoever does not get a turn stays as suspect as it is.
-    async fn run_alone<Q: Queue, W: Work<Q>>(&mut self, work: &W, suspects: Vec<(usize, u32)>) {
+    async fn run_alone<Q: Queue, W: Work<Q>>(&mut self, work: &W, suspects: Vec<Suspect>) {
         let mut deleted = vec![false; self.messages.len()];
-        for (index, runs) in suspects {
-            if Instant::now() >= self.deadline || !work.desk().delete(self, &mut deleted).await {
-                return;
-            }
-            let message = &self.messages[index];
-            if let Some(store) = work.store() {
-                let note = note_run(store, message, runs + 1, self.clock.now());
-                let noted = timeout_at(self.deadline, note).await;
-                let unnoted = match noted {
-                    Ok(Ok(())) => None,
-                    Ok(Err(error)) => Some(error.to_string()),
-                    Err(_) => Some("the store did not answer in time".to_owned()),
-                };
-                if let Some(detail) = unnoted {
-                    self.end_all(work.desk(), &[index], &detail).await;
+        for suspect in suspects {
+            let runs = LastDelivery::Silent { runs: suspect.runs };
+            for (index, last) in std::iter::once((suspect.index, runs)).chain(suspect.behind) {
+                if let Some(fate) = self.blocked_by(index) {
+                    self.hold_back(index, fate);
+                    match last {
+                        LastDelivery::Spoke => self.send_back(work, &[index]).await,
+                        LastDelivery::Silent { .. } => work.desk().delay(self, &[index]).await,
+                    }
                     continue;
                 }
+                match last {
+                    LastDelivery::Silent { runs } if runs >= SUSPECT_RUNS => {
+                        self.end_killer(work.desk(), index).await;
+                    }
+                    LastDelivery::Silent { runs } => {
+                        if Instant::now() >= self.deadline
+                            || !work.desk().delete(self, &mut deleted).await
+                        {
+                            return;
+                        }
+                        self.run_suspect(work, index, runs).await;
+                    }
+                    LastDelivery::Spoke => {
+                        work.work(self, &[index]).await;
+                        self.send_back(work, &[index]).await;
+                    }
+                }
             }
-            work.work(self, &[index]).await;
-            self.send_back(work, &[index]).await;
         }
     }
 
-    /// Parks what has ended the process each time that it ran alone, without reading it.
-    async fn end_killers<Q: Queue>(&mut self, desk: &Desk<Q>, killers: Vec<usize>) {
-        for index in killers {
-            self.end_unread(desk, index, Problem::Killer, KILLER).await;
-            // Without a word for the store: it is a killer until it is parked.
-            desk.delay(self, &[index]).await;
+    /// Runs a suspect, once it is noted that it runs.
+    async fn run_suspect<Q: Queue, W: Work<Q>>(&mut self, work: &W, index: usize, runs: u32) {
+        if let Some(store) = work.store() {
+            let message = &self.messages[index];
+            let note = note_run(store, message, runs + 1, self.clock.now());
+            let noted = timeout_at(self.deadline, note).await;
+            let unnoted = match noted {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(_) => Some("the store did not answer in time".to_owned()),
+            };
+            if let Some(detail) = unnoted {
+                return self.end_all(work.desk(), &[index], &detail).await;
+            }
         }
+        work.work(self, &[index]).await;
+        self.send_back(work, &[index]).await;
+    }
+
+    /// Parks what has ended the process each time that it ran alone, without reading it.
+    async fn end_killer<Q: Queue>(&mut self, desk: &Desk<Q>, index: usize) {
+        self.end_unread(desk, index, Problem::Killer, KILLER).await;
+        // Without a word for the store: it is a killer until it is parked.
+        desk.delay(self, &[index]).await;
     }
 
     /// Sends back what must not run, because the store does not say or note who is a suspect.
@@ -211,6 +275,7 @@ impl<'a> Batch<'a> {
     }
 }
 
+const HELD_BACK: &str = "a message before it in its group comes back";
 const KILLER: &str = "the process ended without a word each of the three times that it ran alone";
 
 /// How long ago a message was first received.

@@ -91,6 +91,35 @@ impl ParkNote<'_> {
     }
 }
 
+/// Under which group and deduplication id a message is parked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ParkedAs<'a> {
+    /// The message's own group: what keeps order on a FIFO queue; on a standard queue, which takes it as well, whose
+    /// message it is.
+    ///
+    /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/using-messagegroupid-property.html>
+    pub group: Option<&'a str>,
+    /// On a FIFO queue, SQS's id of the message: as it is when SQS itself gives a message up. However often a park is
+    /// repeated, because its answer was lost or the message could not be deleted, it lies there once; what is replayed
+    /// has a new id, and can be parked again at once. A standard queue takes none.
+    ///
+    /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/using-messagededuplicationid-property.html>
+    pub deduplication_id: Option<&'a str>,
+}
+
+impl<'a> ParkedAs<'a> {
+    /// For a dead-letter queue that is FIFO, or is not.
+    #[must_use]
+    pub fn of(message: &'a Message<'_>, fifo: bool) -> Self {
+        let id: &str = &message.message_id;
+        Self {
+            // A FIFO queue takes nothing without a group.
+            group: message.group().or(fifo.then_some(id)),
+            deduplication_id: fifo.then_some(id),
+        }
+    }
+}
+
 /// No queue: nothing is delayed or parked, failed messages come back when their visibility time-out ends, and
 /// SQS's own redrive policy ends them.
 #[derive(Debug, Clone, Copy, Default)]

@@ -71,15 +71,17 @@ impl<'a> Scan<'a> {
     }
 
     fn attributes(&mut self) -> Option<Attributes<'a>> {
-        let (mut count, mut first) = (None, None);
+        let (mut count, mut first, mut group) = (None, None, None);
         self.object(|scan, key| match key {
             "ApproximateReceiveCount" => scan.string_into(&mut count),
             "ApproximateFirstReceiveTimestamp" => scan.string_into(&mut first),
+            "MessageGroupId" => scan.string_into(&mut group),
             _ => scan.skip(DEEPEST),
         })?;
         Some(Attributes {
             approximate_receive_count: count.unwrap_or_default(),
             approximate_first_receive_timestamp: first.unwrap_or_default(),
+            message_group_id: group.unwrap_or_default(),
         })
     }
 
@@ -311,7 +313,7 @@ mod tests {
     use crate::message::SqsEvent;
 
     const EVENT: &str = r#"{"Records":[{"messageId":"m-1","receiptHandle":"r-1","body":"{\"a\":\"ä\u00e4\n\"}",
-        "attributes":{"ApproximateReceiveCount":"3","SentTimestamp":"1","ApproximateFirstReceiveTimestamp":"17"},
+        "attributes":{"ApproximateReceiveCount":"3","SentTimestamp":"1","MessageGroupId":"g","ApproximateFirstReceiveTimestamp":"17"},
         "messageAttributes":{"type":{"stringValue":"a\"b","stringListValues":[],"binaryListValues":["eA=="],"dataType":"String"}},
         "md5OfBody":"x","eventSource":"aws:sqs","eventSourceARN":"arn:aws:sqs:eu-central-1:1:q"}, {"messageId":"m-2","body":"plain"}]}"#;
 
@@ -325,6 +327,7 @@ mod tests {
                 &message.source_arn,
                 &attributes.approximate_receive_count,
                 &attributes.approximate_first_receive_timestamp,
+                &attributes.message_group_id,
                 message.message_attributes.unwrap_or("none"),
             ]
             .map(str::to_owned)
@@ -346,6 +349,7 @@ mod tests {
     fn an_event_as_sqs_sends_it_is_read_and_as_serde_json_reads_it() {
         let read = records(EVENT).unwrap();
         assert_eq!(read[0].body, "{\"a\":\"ää\n\"}");
+        assert_eq!((read[0].group(), read[1].group()), (Some("g"), None));
         assert!(matches!(read[1].body, Cow::Borrowed("plain")));
         assert!(reads_alike(EVENT));
         let empty = r#" { "Records" : [ ] , "more": {"a": []} } "#;

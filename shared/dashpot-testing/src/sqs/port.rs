@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dashpot::{Message, MessageAttribute, ParkNote, Queue, QueueError};
+use dashpot::{Message, MessageAttribute, ParkNote, ParkedAs, Queue, QueueError};
 
 use super::message::Outgoing;
 use super::queue::SimQueue;
@@ -49,10 +49,13 @@ impl Queue for SimPort {
             binary_value: None,
         };
         attributes.insert("dashpot".to_owned(), note);
+        let parked_as = ParkedAs::of(message, self.dead_letters.settings().fifo);
         let outgoing = Outgoing {
             body: message.body.clone().into_owned(),
             attributes,
-            ..Outgoing::default()
+            group: parked_as.group.map(str::to_owned),
+            deduplication_id: parked_as.deduplication_id.map(str::to_owned),
+            delay: None,
         };
         let sent = self.dead_letters.send(outgoing);
         sent.map(drop)

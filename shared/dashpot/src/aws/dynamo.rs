@@ -202,22 +202,24 @@ impl Store for DynamoStore {
                     .send()
                     .await
                     .map_err(|error| read_error(&error))?;
-                for item in answer
-                    .responses
-                    .into_iter()
-                    .flatten()
-                    .flat_map(|(_, items)| items)
-                {
-                    let item = from_item(item)?;
-                    if let Some(key) = key_of(&item) {
-                        found.insert(key, item);
-                    }
-                }
                 left = answer
                     .unprocessed_keys
-                    .and_then(|mut unprocessed| unprocessed.remove(&self.table))
-                    .map(|unprocessed| unprocessed.keys)
-                    .unwrap_or_default();
+                    .into_iter()
+                    .flat_map(HashMap::into_values)
+                    .flat_map(|unprocessed| unprocessed.keys)
+                    .collect();
+                let rows = match answer.responses {
+                    None if left.is_empty() => {
+                        return Err(StoreError("the table's answer has no rows in it".into()));
+                    }
+                    rows => rows.into_iter().flat_map(HashMap::into_values).flatten(),
+                };
+                for row in rows {
+                    let item = from_item(row)?;
+                    let key = key_of(&item)
+                        .ok_or_else(|| StoreError("a row came without its key".into()))?;
+                    found.insert(key, item);
+                }
             }
         }
         Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
@@ -264,22 +266,14 @@ fn key_of(item: &Item) -> Option<Key> {
     ))
 }
 
-/// A cancelled transaction says of each write why. Conditions come first: who can decide need not wait.
+/// A cancelled transaction says of each write why. Conditions come first: a message that is found done is done, and who
+/// can decide again need not wait, nor write again what can never be written.
 fn cancellation(reasons: &[CancellationReason], writes: &[Write]) -> CommitError {
-    let has = |codes: &[&str]| {
+    let reason = |codes: &[&str]| {
         reasons
             .iter()
-            .any(|reason| reason.code().is_some_and(|code| codes.contains(&code)))
+            .find(|reason| reason.code().is_some_and(|code| codes.contains(&code)))
     };
-    if let Some(reason) = reasons
-        .iter()
-        .find(|reason| reason.code() == Some("ValidationError"))
-    {
-        return CommitError::Invalid(reason.message().unwrap_or("validation").to_owned());
-    }
-    if has(&["ItemCollectionSizeLimitExceeded"]) {
-        return CommitError::Invalid("the item collection is full".into());
-    }
     let refusals: Result<Vec<Refusal>, StoreError> = reasons
         .iter()
         .zip(writes)
@@ -288,13 +282,19 @@ fn cancellation(reasons: &[CancellationReason], writes: &[Write]) -> CommitError
         .map(|(index, (reason, write))| refusal(index, write, reason.item()))
         .collect();
     match refusals {
-        Ok(refusals) if !refusals.is_empty() => CommitError::Refused(refusals),
-        Ok(_) if has(&["TransactionConflict"]) => CommitError::Conflict,
-        Ok(_) if has(&["ThrottlingError", "ProvisionedThroughputExceeded"]) => {
-            CommitError::Throttled
-        }
-        Ok(_) => CommitError::Unknown("the transaction was cancelled without a reason".into()),
-        Err(error) => CommitError::Unknown(error.to_string()),
+        Ok(refusals) if refusals.is_empty() => {}
+        Ok(refusals) => return CommitError::Refused(refusals),
+        Err(error) => return CommitError::Unknown(error.to_string()),
+    }
+    if let Some(never) = reason(&["ValidationError", "ItemCollectionSizeLimitExceeded"]) {
+        let told = never.message().or(never.code()).unwrap_or_default();
+        CommitError::Invalid(told.to_owned())
+    } else if reason(&["TransactionConflict"]).is_some() {
+        CommitError::Conflict
+    } else if reason(&["ThrottlingError", "ProvisionedThroughputExceeded"]).is_some() {
+        CommitError::Throttled
+    } else {
+        CommitError::Unknown("the transaction was cancelled without a reason".into())
     }
 }
 
@@ -332,9 +332,11 @@ fn classify<E: ProvideErrorMetadata + std::error::Error + 'static>(
     error: &SdkError<E>,
 ) -> CommitError {
     match error.code() {
-        Some("TransactionConflictException" | "TransactionInProgressException") => {
-            CommitError::Conflict
-        }
+        Some(
+            "TransactionConflictException"
+            | "TransactionInProgressException"
+            | "ReplicatedWriteConflictException",
+        ) => CommitError::Conflict,
         Some(
             "ProvisionedThroughputExceededException"
             | "ThrottlingException"

@@ -10,8 +10,8 @@ use aws_sdk_sqs::types::{
 };
 
 use crate::config::{ConfigError, variable};
-use crate::message::{Message, MessageAttribute};
-use crate::queue::{ParkNote, Queue, QueueError};
+use crate::message::{Message, MessageAttribute, is_fifo};
+use crate::queue::{ParkNote, ParkedAs, Queue, QueueError};
 
 /// SQS takes at most ten entries in a batch.
 const BATCH: usize = 10;
@@ -122,13 +122,18 @@ impl Queue for SqsQueue {
                 "the sender's attributes leave no room for the note: SQS takes {MOST_ATTRIBUTES}"
             )));
         }
+        let parked_as = ParkedAs::of(message, is_fifo(&self.dead_letter_url));
         let mut request = self
             .client
             .send_message()
             .queue_url(&self.dead_letter_url)
+            .set_message_group_id(parked_as.group.map(str::to_owned))
+            .set_message_deduplication_id(parked_as.deduplication_id.map(str::to_owned))
             .message_body(message.body.as_ref());
         for (name, attribute) in attributes {
-            request = request.message_attributes(name, to_sqs(attribute)?);
+            if let Some(attribute) = to_sqs(attribute) {
+                request = request.message_attributes(name, attribute);
+            }
         }
         request
             .send()
@@ -138,18 +143,16 @@ impl Queue for SqsQueue {
     }
 }
 
-fn to_sqs(attribute: MessageAttribute) -> Result<MessageAttributeValue, QueueError> {
-    let binary = attribute
-        .binary_value
-        .map(|text| {
-            aws_smithy_types::base64::decode(text)
-                .map_err(|error| QueueError(format!("a binary attribute: {error}")))
-        })
-        .transpose()?;
+/// None of what cannot be read: it must not keep the rest from being parked.
+fn to_sqs(attribute: MessageAttribute) -> Option<MessageAttributeValue> {
+    let binary = match attribute.binary_value {
+        Some(text) => Some(aws_smithy_types::base64::decode(text).ok()?),
+        None => None,
+    };
     MessageAttributeValue::builder()
         .data_type(attribute.data_type)
         .set_string_value(attribute.string_value)
         .set_binary_value(binary.map(Blob::new))
         .build()
-        .map_err(|error| QueueError(error.to_string()))
+        .ok()
 }

@@ -29,6 +29,8 @@ pub(super) trait Ends {
 /// A letter as it is sent again.
 #[derive(Debug)]
 pub(super) struct Letter<'a> {
+    /// Its id in the dead-letter queue.
+    pub(super) id: &'a str,
     pub(super) body: &'a str,
     pub(super) attributes: HashMap<String, MessageAttributeValue>,
     pub(super) group: Option<&'a str>,
@@ -99,6 +101,7 @@ async fn send_and_delete(
     let again = |&n: &usize| {
         let parked: &Parked = &letters[n];
         Letter {
+            id: &parked.id,
             body: terms.body.unwrap_or(&parked.body),
             attributes: attributes(parked),
             group: parked.group.as_deref(),

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, anyhow};
 use aws_sdk_sns::types::{MessageAttributeValue as TopicAttribute, PublishBatchRequestEntry};
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
+use uuid::Uuid;
 
 use super::parked::Parked;
 use super::reading::DeadLetterQueue;
@@ -103,9 +104,12 @@ async fn to_queue(
     url: &str,
     letters: Vec<Letter<'_>>,
 ) -> Result<Verdicts> {
+    // The name of a FIFO queue, and of no other, ends so.
+    let fifo = url.strip_suffix(".fifo").is_some();
     let entry = |(n, letter): (usize, Letter<'_>)| {
         SendMessageBatchRequestEntry::builder()
             .id(n.to_string())
+            .set_message_deduplication_id(fifo.then(|| deduplication_id(&letter)))
             .message_body(letter.body)
             .set_message_attributes(Some(letter.attributes))
             .set_message_group_id(letter.group.map(str::to_owned))
@@ -135,6 +139,16 @@ async fn to_queue(
             .map(|entry| (entry.id, why(entry.code, entry.message)))
             .collect(),
     })
+}
+
+/// What a FIFO queue knows a replay by: the same letter with the same body is one message there, should it be sent again
+/// because it could not be deleted. With a corrected body it is another; and never is it the message that died, which
+/// the queue may still remember.
+///
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/using-messagededuplicationid-property.html>
+fn deduplication_id(letter: &Letter<'_>) -> String {
+    let body = Uuid::new_v5(&Uuid::NAMESPACE_OID, letter.body.as_bytes());
+    format!("{}-{}", letter.id, body.simple())
 }
 
 async fn to_topic(
@@ -179,4 +193,30 @@ fn for_topic(attribute: MessageAttributeValue) -> Result<TopicAttribute> {
         .set_string_value(attribute.string_value)
         .set_binary_value(attribute.binary_value)
         .build()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[test]
+    fn a_fifo_queue_takes_a_letter_once_and_a_corrected_one_as_well() {
+        let id = |id, body| {
+            let (attributes, group) = (HashMap::new(), None);
+            deduplication_id(&Letter {
+                id,
+                body,
+                attributes,
+                group,
+            })
+        };
+        let letter = "00000000-0000-4000-8000-000000000001";
+        assert_eq!(id(letter, "{broken"), id(letter, "{broken"));
+        assert_ne!(id(letter, "{broken"), id(letter, "{}"));
+        assert_ne!(id(letter, "{}"), id("another", "{}"));
+        assert_ne!(id(letter, "{}"), letter);
+        assert!(id(letter, "{}").len() <= 128, "SQS takes no more");
+    }
 }
