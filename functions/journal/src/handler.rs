@@ -3,10 +3,10 @@
 //! Rows: `order#{subject}` / `{timestamp, 13 digits}#{event id}` with the envelope in `body`. The index `feed`
 //! (`{yyyymmddhh}#{shard}`) gives an hour's events for a replay, the sparse index `customer` those of a customer.
 
-use dashpot::{Context, Effects, Envelope, EventSet, Failure, Handler, Key, Row, hour, shard};
-use serde::Deserialize;
+use dashpot::{Context, Effects, Envelope, Failure, FailureExt, Handler, Key, Row, hour, shard};
+use order_history::Event;
 use serde_json::value::RawValue;
-use shop_events::{OrderId, ShopEvent, UserId};
+use shop_events::UserId;
 
 /// What journal takes: every event, known or not.
 pub type Anything = Envelope<Box<RawValue>>;
@@ -24,27 +24,17 @@ impl Handler<Anything> for Journal {
 
     /// One conditional put, and nothing else: the key names the event, so that a duplicate finds itself.
     async fn handle(&self, event: Anything, _: &Context) -> Result<Effects, Failure> {
-        let mentioned = Mentioned::in_payload(&event.payload);
-        if mentioned.contradicts(&event) {
-            return Err(Failure::permanent(
-                "metadata.subject: is not the order that the payload is about",
-            ));
-        }
-        Ok(Effects::none().once(row(&event, &mentioned)?))
+        let says = Event::of(&event).permanent()?;
+        Ok(Effects::none().once(row(&event, &says)?))
     }
 }
 
 /// The row of an event. Its `body` is the envelope written anew: the payload byte for byte, the metadata with
 /// what a foreign producer left out (the id, above all) filled in.
-fn row(event: &Anything, mentioned: &Mentioned) -> Result<Row, serde_json::Error> {
+fn row(event: &Anything, says: &Event) -> Result<Row, serde_json::Error> {
     let metadata = &event.metadata;
-    let subject = metadata
-        .subject
-        .as_deref()
-        .or(mentioned.order.as_ref().map(OrderId::as_str))
-        .unwrap_or(&metadata.id);
     let key = Key::of(
-        format!("order#{subject}"),
+        format!("order#{}", says.subject),
         format!(
             "{:013}#{}",
             metadata.timestamp.min(LAST_MOMENT),
@@ -62,7 +52,7 @@ fn row(event: &Anything, mentioned: &Mentioned) -> Result<Row, serde_json::Error
     let optional = [
         ("source", metadata.source.as_deref()),
         ("causationId", metadata.causation_id.as_deref()),
-        ("customer", mentioned.customer.as_ref().map(UserId::as_str)),
+        ("customer", says.user_id.as_ref().map(UserId::as_str)),
     ];
     for (name, value) in optional {
         if let Some(value) = value {
@@ -70,47 +60,6 @@ fn row(event: &Anything, mentioned: &Mentioned) -> Result<Row, serde_json::Error
         }
     }
     Ok(row)
-}
-
-/// Whose order a payload is about, where it says so in the shop's words.
-#[derive(Default)]
-struct Mentioned {
-    order: Option<OrderId>,
-    customer: Option<UserId>,
-}
-
-impl Mentioned {
-    fn in_payload(payload: &RawValue) -> Self {
-        #[derive(Default, Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Words<'a> {
-            #[serde(borrow)]
-            order_id: Option<&'a RawValue>,
-            #[serde(borrow)]
-            user_id: Option<&'a RawValue>,
-        }
-
-        let words: Words<'_> = strict_json::from_str(payload.get()).unwrap_or_default();
-        Self {
-            order: words
-                .order_id
-                .and_then(|id| strict_json::from_str(id.get()).ok()),
-            customer: words
-                .user_id
-                .and_then(|id| strict_json::from_str(id.get()).ok()),
-        }
-    }
-}
-
-impl Mentioned {
-    /// Whether the metadata of one of the shop's own events name another order than its payload: whoever acts on
-    /// it goes by the payload, and the history of an order must not tell what happened to another.
-    fn contradicts(&self, event: &Anything) -> bool {
-        let (Some(subject), Some(order)) = (&event.metadata.subject, &self.order) else {
-            return false;
-        };
-        subject != order.as_str() && ShopEvent::types().contains(&event.event_type.as_str())
-    }
 }
 
 #[cfg(test)]

@@ -11,8 +11,7 @@ use dashpot::{Invocation, Store, correlation_id};
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::fold::Order;
-use crate::handler::Orders;
+use crate::handler::{Orders, Question, Told};
 use crate::problem::Problem;
 
 /// How much of an invocation's time is kept for the answer's way back.
@@ -45,11 +44,11 @@ pub async fn answer<S: Store>(
     let from_client = request.headers.get(CORRELATION_ID);
     let from_client = from_client.and_then(|id| id.to_str().ok());
     let correlation_id = correlation_id(from_client, invocation.clock.now());
-    let outcome = match order_id(&request) {
-        Ok(id) => {
+    let outcome = match question(&request) {
+        Ok(asked) => {
             let end = invocation.deadline;
             let deadline = end.checked_sub(TIME_TO_ANSWER).unwrap_or(end);
-            orders.show(id, deadline).await
+            orders.show(asked, deadline).await
         }
         Err(problem) => Err(problem),
     };
@@ -58,24 +57,25 @@ pub async fn answer<S: Store>(
 }
 
 /// An event that is none of an HTTP API's names no path, and so no order.
-fn order_id(request: &ApiGatewayV2httpRequest) -> Result<&str, Problem> {
+fn question(request: &ApiGatewayV2httpRequest) -> Result<Question<'_>, Problem> {
     let id = request.path_parameters.get("id").ok_or(Problem::NotFound)?;
     if request.request_context.http.method != "GET" {
         return Err(Problem::MethodNotAllowed);
     }
-    Ok(id)
+    let as_of = request.query_string_parameters.first("asOf");
+    Ok(Question { id, as_of })
 }
 
-fn status(outcome: &Result<Order, Problem>) -> u16 {
+fn status(outcome: &Result<Told, Problem>) -> u16 {
     outcome.as_ref().map_or_else(Problem::status, |_| 200)
 }
 
-fn response(outcome: &Result<Order, Problem>, correlation_id: &str) -> ApiGatewayV2httpResponse {
+fn response(outcome: &Result<Told, Problem>, correlation_id: &str) -> ApiGatewayV2httpResponse {
     let (content, body) = match outcome {
         // Strings and numbers: nothing that serde_json could refuse.
-        Ok(order) => (
+        Ok(told) => (
             "application/json",
-            serde_json::to_string(order).unwrap_or_default(),
+            serde_json::to_string(told).unwrap_or_default(),
         ),
         Err(problem) => ("application/problem+json", problem.body(correlation_id)),
     };
@@ -103,7 +103,7 @@ fn response(outcome: &Result<Order, Problem>, correlation_id: &str) -> ApiGatewa
 
 /// The line of a request, with CloudWatch's embedded metrics in it.
 fn line(
-    outcome: &Result<Order, Problem>,
+    outcome: &Result<Told, Problem>,
     correlation_id: &str,
     invocation: &Invocation,
     started: Instant,
@@ -132,7 +132,7 @@ fn line(
         },
     });
     match outcome {
-        Ok(order) => line["order_id"] = order.order_id.as_str().into(),
+        Ok(told) => line["order_id"] = told.order.summary.order_id.as_str().into(),
         Err(Problem::Unavailable(cause)) => line["detail"] = cause.as_str().into(),
         Err(_) => {}
     }
@@ -207,7 +207,7 @@ mod tests {
     fn placed() -> Value {
         json!({
             "orderId": ORDER, "userId": "user_456", "customer": { "email": "ada@example.com" },
-            "total": { "amount": 12_997, "currency": "EUR" }, "items": [],
+            "total": { "amount": 12_997, "currency": "EUR" }, "items": [{ "sku": "chair", "quantity": 2 }],
         })
     }
 
@@ -250,7 +250,9 @@ mod tests {
             .collect::<Vec<_>>();
         let expected = json!({
             "orderId": ORDER, "userId": "user_456", "total": { "amount": 12_997, "currency": "EUR" },
-            "state": "reserved", "history": history,
+            "state": "reserved", "cancellation": "none", "money": {}, "placedAt": 1,
+            "last": { "at": 3, "id": "comet.seen-3", "type": "comet.seen" },
+            "items": [{ "sku": "chair", "quantity": 2 }], "history": history,
         });
         assert_eq!(body, expected);
     }
@@ -264,6 +266,39 @@ mod tests {
             "application/problem+json"
         );
         assert_eq!(body["type"], "urn:dashpot:problem:unknown-order");
+    }
+
+    fn as_of(moment: &str) -> String {
+        let asked =
+            format!(r#""queryStringParameters": {{ "asOf": "{moment}" }}, "pathParameters""#);
+        GOOD.replacen(r#""pathParameters""#, &asked, 1)
+    }
+
+    #[tokio::test]
+    async fn an_order_is_told_as_it_was_at_any_moment() {
+        let known = async || {
+            let journal = Journal::default();
+            journal.keep(1_000, "order.placed", &placed()).await;
+            journal.keep(2_000, "stock.reserved", &placed()).await;
+            journal
+        };
+        for (moment, state, events) in [
+            ("1970-01-01T00:00:01Z", "placed", 1),
+            ("1999", "placed", 1),
+            ("1970-01-01T01:00:02+01:00", "reserved", 2),
+        ] {
+            let (_, body) = ask(known().await, &as_of(moment)).await;
+            assert_eq!(body["state"], state, "{moment}");
+            assert_eq!(body["history"].as_array().unwrap().len(), events);
+            assert!(body["asOf"].is_u64());
+        }
+        let (response, body) = ask(known().await, &as_of("999")).await;
+        assert_eq!((response.status_code, &body["status"]), (404, &json!(404)));
+        let (response, body) = ask(known().await, &as_of("yesterday")).await;
+        assert_eq!(
+            (response.status_code, &body["field"]),
+            (400, &json!("asOf"))
+        );
     }
 
     #[tokio::test]

@@ -9,10 +9,17 @@ pub enum Problem {
     NotFound,
     /// 405: the path takes another method.
     MethodNotAllowed,
-    /// 400: the path names nothing that could be an order, and says why.
-    InvalidId(String),
+    /// 400: what was asked is no order, or no moment.
+    Invalid {
+        /// What of it: `id`, `asOf`.
+        field: &'static str,
+        /// Why.
+        detail: String,
+    },
     /// 404: the journal does not know the order, or not yet.
     UnknownOrder,
+    /// 404: at the moment that was asked about there was no such order yet.
+    UnknownThen,
     /// 503: the journal could not be read. The cause is for the log only.
     Unavailable(String),
 }
@@ -22,8 +29,8 @@ impl Problem {
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
-            Self::InvalidId(_) => 400,
-            Self::NotFound | Self::UnknownOrder => 404,
+            Self::Invalid { .. } => 400,
+            Self::NotFound | Self::UnknownOrder | Self::UnknownThen => 404,
             Self::MethodNotAllowed => 405,
             Self::Unavailable(_) => 503,
         }
@@ -43,11 +50,18 @@ impl Problem {
                 "The method is not allowed",
                 "only GET is",
             ),
-            Self::InvalidId(detail) => ("invalid-field", "A field is not valid", detail.as_str()),
+            Self::Invalid { detail, .. } => {
+                ("invalid-field", "A field is not valid", detail.as_str())
+            }
             Self::UnknownOrder => (
                 "unknown-order",
                 "The order is not known",
                 "an order that was just placed is known within moments",
+            ),
+            Self::UnknownThen => (
+                "unknown-order",
+                "The order was not known",
+                "at that moment there was no such order yet; without asOf it is shown as it is now",
             ),
             Self::Unavailable(_) => (
                 "unavailable",
@@ -62,8 +76,8 @@ impl Problem {
             "detail": detail,
             "correlationId": correlation_id,
         });
-        if matches!(self, Self::InvalidId(_)) {
-            body["field"] = "id".into();
+        if let Self::Invalid { field, .. } = self {
+            body["field"] = (*field).into();
         }
         body.to_string()
     }

@@ -6,7 +6,7 @@
 //! - [`target`]: what a command acts on, here or on AWS; [`resources`]: its parts by logical id
 //! - [`template`]: `template.yaml` as JSON
 //! - [`sandbox`]: the payment provider of the local stack
-//! - [`progress`], [`output`], [`project`], [`http`], [`shutdown`]: what all of them use
+//! - [`progress`], [`output`], [`project`], [`http`], [`moment`], [`shutdown`]: what all of them use
 
 #[cfg(not(unix))]
 compile_error!("dashpot runs on Unix: Linux, macOS, or Windows through WSL");
@@ -15,6 +15,7 @@ mod aws;
 pub mod commands;
 mod demo;
 pub mod http;
+pub mod moment;
 pub mod output;
 pub mod progress;
 pub mod project;

@@ -1,6 +1,7 @@
-//! `dashpot orders`: what a customer does, by the shop's own HTTP interface.
+//! `dashpot orders`: what a customer does, by the shop's own HTTP interface, and what became of it.
 
 mod cancel;
+mod show;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -22,11 +23,8 @@ pub(super) enum Command {
     Place(Order),
     /// Ask for the cancellation of an order, as its customer
     Cancel(cancel::Arguments),
-    /// Show an order's state and history
-    Show {
-        /// The order's id
-        id: String,
-    },
+    /// Show an order, now or at any moment: its state, its money, and what caused what
+    Show(show::Arguments),
 }
 
 #[derive(Debug, Args)]
@@ -53,7 +51,7 @@ pub(super) async fn run(common: &Common, command: Command) -> Result<ExitCode> {
     match command {
         Command::Place(order) => place(common, &target, order).await,
         Command::Cancel(asked) => cancel::run(common, &target, &asked).await,
-        Command::Show { id } => show(common, &target, &id).await,
+        Command::Show(asked) => show::run(common, &target, &asked).await,
     }
 }
 
@@ -108,37 +106,6 @@ fn order_url(target: &Target, path: &[&str]) -> Result<reqwest::Url> {
     Ok(url)
 }
 
-async fn show(common: &Common, target: &Target, id: &str) -> Result<ExitCode> {
-    let url = order_url(target, &[id])?;
-    let answer = http::client(url.as_str())?.get(url.clone()).send().await;
-    let (status, body) = read(answer, url.as_str()).await?;
-    if common.json {
-        output::json(&body)?;
-    } else if status.is_success() {
-        output::line(&format!(
-            "order {BOLD}{}{BOLD:#} of {}, {}: {GREEN}{}{GREEN:#}\n",
-            text(&body, "orderId"),
-            text(&body, "userId"),
-            output::money(&body["total"]),
-            text(&body, "state"),
-        ))?;
-        let events = body["history"]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        let rows: Vec<Vec<String>> = events
-            .iter()
-            .map(|event| {
-                ["at", "type", "source", "id"]
-                    .map(|field| moment_or_text(event, field))
-                    .into()
-            })
-            .collect();
-        output::table(&["AT", "EVENT", "SAID BY", "ID"], &rows)?;
-    }
-    Ok(conclude(status, &body))
-}
-
 async fn read(
     answer: reqwest::Result<reqwest::Response>,
     url: &str,
@@ -169,12 +136,6 @@ fn conclude(status: StatusCode, body: &Value) -> ExitCode {
 
 fn text(body: &Value, field: &str) -> String {
     body[field].as_str().unwrap_or("?").to_owned()
-}
-
-fn moment_or_text(event: &Value, field: &str) -> String {
-    event[field]
-        .as_i64()
-        .map_or_else(|| text(event, field), output::moment)
 }
 
 fn item(text: &str) -> Result<(String, u32), String> {
