@@ -18,17 +18,18 @@ use serde_json::{Map, Value};
 pub const STAGES: [&str; 3] = ["laptop", "dev", "prod"];
 
 /// Those that take events from a queue of their own.
-pub const CONSUMERS: [&str; 6] = [
+pub const CONSUMERS: [&str; 7] = [
     "Inventory",
     "Payments",
     "Warehouse",
     "Email",
     "Analytics",
     "Journal",
+    "Listing",
 ];
 
 /// All of them.
-pub const SERVICES: [&str; 10] = [
+pub const SERVICES: [&str; 11] = [
     "Checkout",
     "Sweeper",
     "Relay",
@@ -38,6 +39,7 @@ pub const SERVICES: [&str; 10] = [
     "Email",
     "Analytics",
     "Journal",
+    "Listing",
     "Orders",
 ];
 

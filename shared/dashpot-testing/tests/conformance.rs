@@ -11,6 +11,7 @@ fn table() -> MemoryStore {
 #[tokio::test]
 async fn the_table_in_memory_keeps_every_promise() {
     conformance::check(&table()).await.unwrap();
+    conformance::check_scan(&table()).await.unwrap();
 }
 
 /// A table that does the writes of a transaction one after the other.

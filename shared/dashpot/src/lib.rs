@@ -98,4 +98,4 @@ pub use run::{Consumes, run, serve};
 pub use sendable::{is_sendable, sendable_json};
 pub use serde_json::value::RawValue;
 pub use shard::{SHARDS, shard};
-pub use store::{CommitError, NoStore, Page, Query, Refusal, Store, StoreError};
+pub use store::{CommitError, NoStore, Page, Part, Query, Refusal, Scan, Store, StoreError};

@@ -95,12 +95,41 @@ impl Query {
     }
 }
 
+/// A table that can be read as a whole, by parts that are read side by side: for tools. Functions look for what they
+/// need by its key, and have no permission for this.
+pub trait Scan: Send + Sync {
+    /// Reads rows of one part, in an order of the table's own. Each row is in exactly one part.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the table does not answer.
+    fn scan(&self, part: &Part) -> impl Future<Output = Result<Page, StoreError>> + Send;
+}
+
+impl<S: Scan> Scan for Arc<S> {
+    fn scan(&self, part: &Part) -> impl Future<Output = Result<Page, StoreError>> + Send {
+        S::scan(self, part)
+    }
+}
+
+/// Which part of a table to read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Part {
+    /// Which, below [`of`](Self::of).
+    pub number: u32,
+    /// Of how many.
+    pub of: u32,
+    /// At most so many rows, or as many as a page holds (1 MiB).
+    pub limit: Option<u32>,
+    /// Where the previous page ended.
+    pub after: Option<Item>,
+}
+
 /// Rows, and where to go on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Page {
     /// The rows.
     pub items: Vec<Item>,
-    /// Give it to the next [`Query::after`]; none when this was the last page.
+    /// Give it to the next [`Query::after`] or [`Part::after`]; none when this was the last page.
     pub next: Option<Item>,
 }
 

@@ -10,13 +10,14 @@ use serde_json::Value;
 use crate::template::{Template, list};
 
 /// Those that take events from a queue of their own, as they name themselves.
-pub const CONSUMERS: [&str; 6] = [
+pub const CONSUMERS: [&str; 7] = [
     "inventory",
     "payments",
     "warehouse",
     "email",
     "analytics",
     "journal",
+    "listing",
 ];
 
 /// Those whose tables have a stream: who says events.

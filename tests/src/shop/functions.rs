@@ -162,6 +162,9 @@ impl Shop {
                 "journal" => {
                     answer(journal::consumer(store, queue, recovery), event, invocation).await
                 }
+                "listing" => {
+                    answer(listing::consumer(store, queue, recovery), event, invocation).await
+                }
                 other => panic!("{other} consumes nothing"),
             }
         };

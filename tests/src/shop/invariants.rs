@@ -6,8 +6,11 @@ use std::sync::PoisonError;
 use analytics::totals::{self, Period, Totals};
 use dashpot::{Envelope, Item, Key, Value};
 use email::letter::Kind;
+use listing::generation::Generation;
+use order_history::{Event, Facts};
 use payment_gateway::IntentStatus;
 use serde_json::value::RawValue;
+use shop_events::OrderId;
 
 use super::provider::{CAPTURE_REFUSED, Move, Payment};
 use super::topic::Taken;
@@ -73,6 +76,7 @@ impl Shop {
             books.letters_are_sent(),
             books.analytics_counts_what_the_journal_holds(),
             books.the_archive_is_the_journal(),
+            books.listing_is_what_the_journal_adds_up_to(),
             books.what_was_promised_exists(),
             books.what_is_shown_is_what_the_journal_holds(),
         ]
@@ -194,6 +198,7 @@ impl Books<'_> {
                     || !self.rows("email", &prefix).is_empty()
             }
             "analytics" => has("analytics", Key::new(format!("seen#{}", event.id))),
+            "listing" => has("listing", Key::new(format!("g1#order#{order}"))),
             _ => self.journal.contains(&event.id),
         }
     }
@@ -612,6 +617,35 @@ impl Books<'_> {
             "the bucket without the table says something else".to_owned()
         }));
         violations
+    }
+
+    fn listing_is_what_the_journal_adds_up_to(&self) -> Violations {
+        let mut recounted: BTreeMap<OrderId, Facts> = BTreeMap::new();
+        for row in self.rows("journal", "order#") {
+            let event = Event::in_row(&row).unwrap();
+            let facts = recounted.entry(event.order_id().unwrap()).or_default();
+            *facts = std::mem::take(facts).join(Facts::of(&event));
+        }
+        let generation = Generation(1);
+        let rows = recounted.iter().map(|(order, facts)| {
+            let row = listing::row::row(generation, order, facts, 0).unwrap();
+            (row.key.pk, row.attributes)
+        });
+        let rows: BTreeMap<String, Item> = rows.collect();
+        let listed = self
+            .rows("listing", "g1#order#")
+            .into_iter()
+            .map(|mut row| {
+                row.remove("sk");
+                row.insert("version".into(), 0_i64.into());
+                let pk = row.remove("pk");
+                (pk.unwrap().as_str().unwrap().to_owned(), row)
+            });
+        let listed: BTreeMap<String, Item> = listed.collect();
+        let differ = broken(rows == listed, || {
+            format!("listing says {listed:?}, the journal adds up to {rows:?}")
+        });
+        differ.into_iter().collect()
     }
 
     /// A 202 is an order; the same key is always the same order, in the same words.

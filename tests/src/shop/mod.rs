@@ -106,6 +106,10 @@ impl Shop {
             let indexes = match name {
                 "checkout" => vec![Index::by_number("pending", "pending", "due")],
                 "warehouse" => vec![Index::by_number("toPick", "toPick", "since")],
+                "listing" => vec![
+                    Index::by_text("customer", "customer", "placed"),
+                    Index::by_text("state", "stateDay", "placed"),
+                ],
                 _ => Vec::new(),
             };
             let settings = TableSettings {

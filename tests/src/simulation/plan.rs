@@ -150,6 +150,7 @@ const FUNCTIONS: [&str; 10] = [
     "email",
     "analytics",
     "journal",
+    "listing",
 ];
 
 const CARDS: [&str; 5] = [GOOD, GOOD, GOOD, DECLINED, CAPTURE_REFUSED];
@@ -241,7 +242,7 @@ fn order(rng: &mut Rng, n: usize, span: Duration) -> Step {
 fn mishap(rng: &mut Rng, orders: usize) -> Step {
     let function = rng.choice(FUNCTIONS).unwrap_or_default();
     let calls = match function {
-        "relay" | "analytics" | "journal" => orders * 10,
+        "relay" | "analytics" | "journal" | "listing" => orders * 10,
         "checkout" | "email" | "payments" => orders * 8,
         _ => orders * 4,
     };
@@ -264,6 +265,7 @@ fn outage(rng: &mut Rng, span: Duration) -> Step {
             "email",
             "analytics",
             "journal",
+            "listing",
         ])
         .unwrap_or_default();
     let of = rng.choice([

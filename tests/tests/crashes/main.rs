@@ -32,7 +32,7 @@ pub(crate) const LOOKS: usize = 3;
 
 /// Those that treat an event alike whatever happened before it: each of their calls goes wrong once, not in every
 /// scenario.
-const ALIKE: [&str; 5] = ["orders", "relay", "email", "analytics", "journal"];
+const ALIKE: [&str; 6] = ["orders", "relay", "email", "analytics", "journal", "listing"];
 
 /// Plays a scenario to its end, and says what does not hold.
 async fn violations(scenario: &Scenario, trial: &Trial) -> Vec<String> {

@@ -14,23 +14,25 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-const FUNCTIONS: [&str; 10] = [
+const FUNCTIONS: [&str; 11] = [
     "analytics",
     "checkout",
     "email",
     "inventory",
     "journal",
+    "listing",
     "orders",
     "payments",
     "relay",
     "sweeper",
     "warehouse",
 ];
-const CONSUMERS: [&str; 6] = [
+const CONSUMERS: [&str; 7] = [
     "analytics",
     "email",
     "inventory",
     "journal",
+    "listing",
     "payments",
     "warehouse",
 ];

@@ -137,6 +137,15 @@ async fn journal_keeps_every_event_once_known_or_not() {
 }
 
 #[tokio::test]
+async fn listing_has_one_row_for_each_order() {
+    let (queue, store) = (RecordingQueue::new(), Arc::new(MemoryStore::new()));
+    let consumer =
+        listing::consumer(Arc::clone(&store), &queue, Recovery::default()).log_to(|_| ());
+    let listed = || store.rows("g1#order#").len();
+    samples_of("listing", consume!(consumer), &queue, listed, 1, 3).await;
+}
+
+#[tokio::test]
 async fn analytics_counts_every_event_once_known_or_not() {
     let (queue, store) = (RecordingQueue::new(), Arc::new(MemoryStore::new()));
     let consumer =

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use crate::world::World;
 
-const CONSUMERS: [&str; 6] = [
+const CONSUMERS: [&str; 7] = [
     "journal",
+    "listing",
     "inventory",
     "payments",
     "warehouse",

@@ -8,7 +8,7 @@ use crate::world::World;
 pub(crate) async fn a_real_table_keeps_every_promise_of_a_store(world: &World) -> Result<()> {
     let target = world.shop.target();
     let table = target.resources().id("CheckoutTable")?;
-    conformance::check(&DynamoStore::new(target.config(), table))
-        .await
-        .context("DynamoStore")
+    let store = DynamoStore::new(target.config(), table);
+    conformance::check(&store).await.context("DynamoStore")?;
+    conformance::check_scan(&store).await.context("DynamoStore")
 }

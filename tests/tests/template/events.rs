@@ -63,9 +63,9 @@ fn every_filter_names_events_that_exist() {
 }
 
 #[test]
-fn analytics_and_journal_take_everything_known_or_not() {
+fn analytics_journal_and_listing_take_everything_known_or_not() {
     for service in CONSUMERS {
-        let takes_all = matches!(service, "Analytics" | "Journal");
+        let takes_all = matches!(service, "Analytics" | "Journal" | "Listing");
         assert_eq!(filter(service).is_none(), takes_all, "{service}");
     }
 }

@@ -36,7 +36,7 @@ fn expected(service: &str) -> Vec<String> {
         "Analytics" => consumer(service, &ROWS)
             .chain(["s3:PutObject on ${AnalyticsBucket.Arn}/events/*".into()])
             .collect(),
-        "Journal" => consumer(service, &["BatchGetItem", "PutItem"]).collect(),
+        "Journal" | "Listing" => consumer(service, &["BatchGetItem", "PutItem"]).collect(),
         "Orders" => on_table("JournalTable.Arn", &["Query"]).collect(),
         _ => consumer(service, &ROWS).collect(),
     }

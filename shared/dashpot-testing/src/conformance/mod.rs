@@ -14,7 +14,7 @@ mod writes;
 
 use std::fmt;
 
-use dashpot::{CommitError, Item, Key, Row, Store, Write};
+use dashpot::{CommitError, Item, Key, Row, Scan, Store, Write};
 
 use crate::store::Index;
 
@@ -142,6 +142,20 @@ pub async fn check<S: Store>(store: &S) -> Result<(), Broken> {
             an_index_that_does_not_exist_is_an_error,
         }
     );
+    kept(broken)
+}
+
+/// Checks the promise of a store that can also be read as a whole.
+///
+/// # Errors
+/// [`Broken`] when it does not keep it.
+pub async fn check_scan<S: Store + Scan>(store: &S) -> Result<(), Broken> {
+    let mut broken = Vec::new();
+    check_each!(store, broken; reads { parts_of_a_table_tell_every_row_once });
+    kept(broken)
+}
+
+fn kept(broken: Vec<(&'static str, String)>) -> Result<(), Broken> {
     if broken.is_empty() {
         Ok(())
     } else {

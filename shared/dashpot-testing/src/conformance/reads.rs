@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dashpot::{Item, Key, Page, Query, Row, Store, Write};
+use dashpot::{Item, Key, Page, Part, Query, Row, Scan, Store, Value, Write};
 
 use super::{DUE, INDEX, Kept, commit, hold, item, put};
 
@@ -214,6 +214,41 @@ pub(super) async fn an_index_that_does_not_exist_is_an_error<S: Store>(store: &S
     };
     let page = store.query(&query).await;
     hold!(page.is_err(), "{page:?}");
+    Ok(())
+}
+
+pub(super) async fn parts_of_a_table_tell_every_row_once<S: Store + Scan>(store: &S) -> Kept {
+    for n in 0..30_i64 {
+        let key = Key::of(format!("scan#{}", n / 3), n.to_string());
+        put(store, &Row::new(key)).await?;
+    }
+    for (of, limit) in [(1, None), (1, Some(7)), (4, None), (4, Some(5))] {
+        let mut told: Vec<i64> = Vec::new();
+        for number in 0..of {
+            let mut part = Part {
+                number,
+                of,
+                limit,
+                after: None,
+            };
+            loop {
+                let page = store.scan(&part).await.map_err(|error| error.to_string())?;
+                let ours = |row: &&Item| {
+                    let pk = row.get("pk").and_then(Value::as_str);
+                    pk.is_some_and(|pk| pk.starts_with("scan#"))
+                };
+                let number = |row: &Item| row.get("sk")?.as_str()?.parse::<i64>().ok();
+                told.extend(page.items.iter().filter(ours).filter_map(number));
+                part.after = page.next;
+                if part.after.is_none() {
+                    break;
+                }
+            }
+        }
+        told.sort_unstable();
+        let all: Vec<i64> = (0..30).collect();
+        hold!(told == all, "in {of} parts by {limit:?}: {told:?}");
+    }
     Ok(())
 }
 

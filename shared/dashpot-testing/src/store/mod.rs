@@ -7,7 +7,9 @@ mod table;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use dashpot::{Clock, CommitError, Item, Key, Page, Query, Store, StoreError, Value, Write};
+use dashpot::{
+    Clock, CommitError, Item, Key, Page, Part, Query, Scan, Store, StoreError, Value, Write,
+};
 
 pub use self::index::Index;
 pub(crate) use self::table::Changed;
@@ -200,6 +202,12 @@ impl Store for MemoryStore {
 
     async fn query(&self, query: &Query) -> Result<Page, StoreError> {
         self.reading()?.table.query(query)
+    }
+}
+
+impl Scan for MemoryStore {
+    async fn scan(&self, part: &Part) -> Result<Page, StoreError> {
+        self.reading()?.table.scan(part)
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use dashpot::{Change, CommitError, Item, Key, Page, Query, Refusal, StoreError, Value, Write};
+use dashpot::{
+    Change, CommitError, Item, Key, Page, Part, Query, Refusal, StoreError, Value, Write, shard,
+};
 
 use super::index::{Index, IndexRows, Sort};
 use super::limits::{LARGEST_PAGE, LARGEST_TRANSACTION, MOST_WRITES, check_key, check_row, size};
@@ -114,6 +116,22 @@ impl Table {
         Ok(Some(Arc::new(row)))
     }
 
+    pub(super) fn scan(&self, part: &Part) -> Result<Page, StoreError> {
+        if part.limit == Some(0) || part.number >= part.of {
+            return Err(StoreError("there is no such part of a table".into()));
+        }
+        let after = part.after.as_ref();
+        let after = after.map(|after| key_of(after).ok_or_else(not_a_start));
+        let after = after.transpose()?;
+        let first = after.clone().unwrap_or_else(|| Key::of("", ""));
+        let rows = self
+            .rows
+            .range(first..)
+            .filter(|(key, _)| Some(*key) != after.as_ref() && is_in(part, key))
+            .map(|(key, row)| (with_key(Item::new(), key), row));
+        Ok(page(rows, part.limit))
+    }
+
     pub(super) fn query(&self, query: &Query) -> Result<Page, StoreError> {
         let (partition, value) = &query.partition;
         if query.limit == Some(0) {
@@ -184,6 +202,13 @@ impl Table {
             });
         Ok(page(rows, query.limit))
     }
+}
+
+/// Which part of the table a partition is in: DynamoDB takes one by the hash of its key as well.
+///
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Scan.html#Scan.ParallelScan>
+fn is_in(part: &Part, key: &Key) -> bool {
+    shard(&key.pk) % part.of == part.number
 }
 
 /// As many rows as a page holds. It ends where the limit or the size ends it, whether or not anything follows.

@@ -19,7 +19,7 @@ use self::expression::Expression;
 use self::value::{from_item, key_item, to_item};
 use crate::config::{ConfigError, variable};
 use crate::row::{Item, Key, Write};
-use crate::store::{CommitError, Page, Query, Refusal, Store, StoreError};
+use crate::store::{CommitError, Page, Part, Query, Refusal, Scan, Store, StoreError};
 
 /// One DynamoDB table with the string keys `pk` and `sk`.
 ///
@@ -246,17 +246,36 @@ impl Store for DynamoStore {
         };
         async move {
             let answer = request.send().await.map_err(|error| read_error(&error))?;
-            Ok(Page {
-                items: answer
-                    .items
-                    .into_iter()
-                    .flatten()
-                    .map(from_item)
-                    .collect::<Result<_, _>>()?,
-                next: answer.last_evaluated_key.map(from_item).transpose()?,
-            })
+            page(answer.items, answer.last_evaluated_key)
         }
     }
+}
+
+impl Scan for DynamoStore {
+    async fn scan(&self, part: &Part) -> Result<Page, StoreError> {
+        let number = |number: u32| i32::try_from(number).ok();
+        let answer = self
+            .client
+            .scan()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .set_segment(number(part.number))
+            .set_total_segments(number(part.of))
+            .set_limit(part.limit.and_then(number))
+            .set_exclusive_start_key(part.after.as_ref().map(value::to_attributes))
+            .send()
+            .await
+            .map_err(|error| read_error(&error))?;
+        page(answer.items, answer.last_evaluated_key)
+    }
+}
+
+fn page(items: Option<Vec<Attributes>>, last: Option<Attributes>) -> Result<Page, StoreError> {
+    let items = items.into_iter().flatten().map(from_item);
+    Ok(Page {
+        items: items.collect::<Result<_, _>>()?,
+        next: last.map(from_item).transpose()?,
+    })
 }
 
 fn key_of(item: &Item) -> Option<Key> {

@@ -59,7 +59,7 @@ enum Command {
     /// The shop's products
     #[command(subcommand)]
     Products(products::Command),
-    /// Place an order, cancel it, or look at it
+    /// Place orders, cancel them, look at them, list them
     #[command(subcommand)]
     Orders(orders::Command),
     /// Pick lists: what a person in the warehouse does

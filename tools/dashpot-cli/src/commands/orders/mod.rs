@@ -1,6 +1,8 @@
 //! `dashpot orders`: what a customer does, by the shop's own HTTP interface, and what became of it.
 
 mod cancel;
+mod list;
+mod rebuild;
 mod show;
 
 use std::process::ExitCode;
@@ -25,6 +27,10 @@ pub(super) enum Command {
     Cancel(cancel::Arguments),
     /// Show an order, now or at any moment: its state, its money, and what caused what
     Show(show::Arguments),
+    /// List orders by customer, state and day
+    List(list::Arguments),
+    /// Build the listing anew out of the journal, while the old one serves; goes on where it was interrupted
+    Rebuild(rebuild::Arguments),
 }
 
 #[derive(Debug, Args)]
@@ -52,6 +58,8 @@ pub(super) async fn run(common: &Common, command: Command) -> Result<ExitCode> {
         Command::Place(order) => place(common, &target, order).await,
         Command::Cancel(asked) => cancel::run(common, &target, &asked).await,
         Command::Show(asked) => show::run(common, &target, &asked).await,
+        Command::List(asked) => list::run(common, &target, &asked).await,
+        Command::Rebuild(asked) => rebuild::run(common, &target, &asked).await,
     }
 }
 

@@ -1,0 +1,11 @@
+//! Wires the function; see the library for what it does.
+
+use dashpot::{DynamoStore, Recovery, SqsQueue};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    let aws = dashpot::aws::in_lambda().await;
+    let store = DynamoStore::from_env(&aws)?;
+    let queue = SqsQueue::from_env(&aws)?;
+    dashpot::run(listing::consumer(store, queue, Recovery::from_env()?)).await
+}
