@@ -75,10 +75,12 @@ impl Claim {
         self.guarded(Write::create(row))
     }
 
-    /// The second try: the row is there, exactly as it was looked at.
+    /// The second try: the row is there, exactly as it was looked at. The version alone does not say so: whoever settles
+    /// a claim leaves it as it is, also one whose lease has run out.
     pub(crate) fn take_over(
         &self,
         by: &Claimant<'_>,
+        row: &Item,
         version: i64,
         acting: &'static str,
     ) -> Vec<Write> {
@@ -91,7 +93,9 @@ impl Claim {
         for (name, value) in &self.attributes {
             write = write.set(name, value.clone());
         }
-        self.guarded(write.when(Condition::equals("version", version)))
+        let state = row.get("state").and_then(Value::as_str).unwrap_or_default();
+        let as_found = Condition::equals("version", version).and(Condition::equals("state", state));
+        self.guarded(write.when(as_found))
     }
 
     fn guarded(&self, write: Write) -> Vec<Write> {
@@ -222,6 +226,16 @@ mod tests {
         );
         assert_eq!(judge("captured", "me", 0), Standing::Refused);
         assert_eq!(judge("voiding", "other", 0), Standing::Refused);
+    }
+
+    #[test]
+    fn what_is_settled_in_the_meantime_is_not_taken_over() {
+        let claim = Claim::new(Key::new("x"), "capturing");
+        let found = row("capturing", "other", 1_000);
+        let take_over = claim.take_over(&BY, &found, 4, "capturing");
+        let condition = take_over[0].condition();
+        assert!(condition.holds(Some(&found)));
+        assert!(!condition.holds(Some(&row("captured", "", 0))));
     }
 
     #[test]

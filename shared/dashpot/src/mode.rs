@@ -150,7 +150,7 @@ impl<S: Store> Claiming<S> {
             Standing::Free { version, acting } => (version, acting, false),
             Standing::Unknown { version, acting } => (version, acting, true),
         };
-        let take_over = claim.take_over(&by, version, acting);
+        let take_over = claim.take_over(&by, &row, version, acting);
         let refusals = refused(patiently(&self.store, &take_over, cx).await)?.unwrap_or_default();
         if refusals.iter().any(|refusal| refusal.index > 0) {
             return Ok(Take::NotWanted);
