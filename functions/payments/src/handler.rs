@@ -94,7 +94,7 @@ impl<G: Gateway> Handler<Envelope<Incoming>> for Payments<G> {
                 return Err(Failure::permanent("nothing is done in an end state"));
             }
         };
-        Ok(payment.record(outcome, claimed.version, cx))
+        Ok(payment.record(outcome, claimed, cx))
     }
 }
 

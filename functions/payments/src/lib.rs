@@ -1,7 +1,8 @@
 //! Payments: captures the money that checkout had held, lets go of the hold, or gives the money back.
 //!
 //! - [`handler`]: what each event means, and the states that a payment goes through
-//! - [`payment`]: the rows: state and ledger
+//! - [`payment`]: where a payment stands, and how an act is recorded
+//! - [`ledger`]: what happened to the money, entry by entry, and what that adds up to
 //! - [`call`]: one act at the provider, from asking to knowing
 //!
 //! The provider's intent id travels in the events, so nobody of ours is called. An effect at the provider cannot
@@ -11,6 +12,7 @@
 
 pub mod call;
 pub mod handler;
+pub mod ledger;
 pub mod payment;
 
 use dashpot::{Claiming, Consumer, Envelope, OnUnknown, Queue, Recovery, Store};

@@ -1,10 +1,12 @@
-//! The rows of one payment: where it stands, and the ledger of what happened to the money.
+//! One payment: where it stands, and how an act at the provider is recorded.
 
-use dashpot::{Claim, Context, Failure, FailureExt, Item, Key, Row, Value, Write};
+use dashpot::{Claim, Claimed, Context, Effects, Failure, FailureExt, Item, Key, Value};
 use shop_events::{
     Customer, IntentId, Money, OrderId, PaymentCaptured, PaymentFailed, PaymentRefunded,
     PaymentVoided, UserId,
 };
+
+use crate::ledger::{Entry, Kind};
 
 /// Where a payment stands. While there is no row it is authorised: the hold is there since checkout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,20 +122,29 @@ pub enum Outcome {
 }
 
 impl Payment {
-    /// Records an outcome: the state, the ledger's entry, and the event that tells of it, in one transaction.
-    ///
-    /// The entry's number is the claim's version: only its owner can write it, and nothing overwrites it.
+    /// Records how an act ended: the state, the ledger's entry, and the event that tells of it, in one transaction.
     #[must_use]
-    pub fn record(self, outcome: Outcome, version: i64, cx: &Context) -> dashpot::Effects {
-        let (state, amount) = match &outcome {
-            Outcome::Captured(amount) => (State::Captured, *amount),
-            Outcome::Refunded(amount) => (State::Refunded, *amount),
-            Outcome::Voided => (State::Voided, self.total),
-            Outcome::Failed(_) => (State::Failed, self.total),
+    pub fn record(self, outcome: Outcome, claimed: &Claimed, cx: &Context) -> Effects {
+        let (state, kind, amount) = match &outcome {
+            Outcome::Captured(amount) => (State::Captured, Kind::Captured, *amount),
+            Outcome::Refunded(amount) => (State::Refunded, Kind::Refunded, *amount),
+            Outcome::Voided => (State::Voided, Kind::Voided, self.total),
+            Outcome::Failed(_) => (State::Failed, Kind::Failed, self.total),
         };
-        let effects = dashpot::Effects::none()
+        let entry = |number, kind, amount| {
+            let entry = Entry {
+                number,
+                kind,
+                amount,
+            };
+            entry.append(&self.order_id, self.payment_intent_id.as_str(), cx)
+        };
+        // Only a refund has something before it.
+        let is_first = claimed.acting != State::Refunding.as_str();
+        let effects = Effects::none()
             .settle(state.as_str())
-            .write(self.entry(state, amount, version, cx));
+            .write(entry(claimed.version, kind, amount))
+            .writes(is_first.then(|| entry(0, Kind::Authorised, self.total)));
         let Self {
             order_id,
             user_id,
@@ -172,21 +183,5 @@ impl Payment {
                 reason,
             }),
         }
-    }
-
-    fn entry(&self, kind: State, amount: Money, version: i64, cx: &Context) -> Write {
-        let key = Key::of(
-            format!("payment#{}", self.order_id),
-            format!("entry#{version:06}"),
-        );
-        Write::create(
-            Row::new(key)
-                .set("kind", kind.as_str())
-                .set("amount", amount.amount)
-                .set("currency", amount.currency.as_str())
-                .set("intentId", self.payment_intent_id.as_str())
-                .set("eventId", cx.event_id.as_str())
-                .set("at", cx.now),
-        )
     }
 }

@@ -9,6 +9,8 @@ use email::letter::Kind;
 use listing::generation::Generation;
 use order_history::{Event, Facts};
 use payment_gateway::IntentStatus;
+use payments::ledger::{Balance, Entry};
+use payments::payment::State;
 use serde_json::value::RawValue;
 use shop_events::OrderId;
 
@@ -73,6 +75,7 @@ impl Shop {
             books.money_adds_up(),
             books.every_order_gets_what_it_paid_for(),
             books.the_ledger_is_the_providers(),
+            books.the_ledger_folds_to_the_state(),
             books.letters_are_sent(),
             books.analytics_counts_what_the_journal_holds(),
             books.the_archive_is_the_journal(),
@@ -489,11 +492,11 @@ impl Books<'_> {
             // What lapsed, or was refused by the bank, is a payment that failed.
             let theirs: Vec<(&str, u64)> = moves
                 .iter()
-                .filter_map(|it| match it {
-                    Move::Held(_) => None,
-                    Move::Captured(amount) => Some(("captured", *amount)),
-                    Move::Refunded(amount) => Some(("refunded", *amount)),
-                    Move::Voided(amount) | Move::Lapsed(amount) => Some(("voided", *amount)),
+                .map(|it| match it {
+                    Move::Held(amount) => ("authorised", *amount),
+                    Move::Captured(amount) => ("captured", *amount),
+                    Move::Refunded(amount) => ("refunded", *amount),
+                    Move::Voided(amount) | Move::Lapsed(amount) => ("voided", *amount),
                 })
                 .collect();
             let same = entries.len() == theirs.len()
@@ -509,6 +512,26 @@ impl Books<'_> {
             }));
         }
         violations
+    }
+
+    /// Where a payment stands is what its own entries add up to.
+    fn the_ledger_folds_to_the_state(&self) -> Violations {
+        let mut entries: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
+        let rows = self.rows("payments", "payment#");
+        for row in &rows {
+            let payment = entries.entry(text(row, "pk").to_owned()).or_default();
+            payment.extend(Entry::read(row));
+        }
+        let check = |row: &Item| {
+            let state = State::of(row).ok();
+            let balance = Balance::of(entries[text(row, "pk")].iter().copied());
+            let holds = balance.agrees_with(state) && balance.held() == 0;
+            broken(holds, || {
+                format!("{}: {state:?} with {balance:?}", text(row, "pk"))
+            })
+        };
+        let states = rows.iter().filter(|row| text(row, "sk") == "state");
+        states.filter_map(check).collect()
     }
 
     fn letters_are_sent(&self) -> Violations {

@@ -124,7 +124,7 @@ pub(crate) async fn a_consumer_killed_after_the_capture_captures_once(world: &Wo
     let captured = entries.iter().filter(|row| {
         row["sk"]
             .as_str()
-            .is_some_and(|sk| sk.starts_with("entry#"))
+            .is_some_and(|sk| sk.starts_with("entry#") && row["kind"] == "captured")
     });
     ensure!(captured.count() == 1, "{entries:?}");
     Ok(())

@@ -196,6 +196,7 @@ impl Case {
                 let entries = rows.iter().filter(|row| {
                     attribute(row, "pk") == format!("payment#{order}")
                         && attribute(row, "sk").starts_with("entry#")
+                        && attribute(row, "kind") == "captured"
                 });
                 ensure!(
                     entries.count() == 1 && said("payment.captured") == 1,
