@@ -70,8 +70,10 @@ pub enum RebuildError {
 /// How far it has come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Events of the journal that are folded in, those from before a kill included.
+    /// Events of the journal that are folded in.
     pub events: u64,
+    /// Of these, those that another run had folded in before it was killed.
+    pub before: u64,
     /// Parts of the journal that are read to their end, out of [`PARTS`].
     pub parts: u32,
 }
@@ -147,10 +149,11 @@ impl<S: Store> Rebuild<S> {
         progress: impl Fn(Progress) + Sync,
     ) -> Result<Progress, RebuildError> {
         let sum = Mutex::new(Progress::default());
-        let add = |events, parts| {
+        let add = |more: Progress| {
             let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
-            sum.events += events;
-            sum.parts += parts;
+            sum.events += more.events;
+            sum.before += more.before;
+            sum.parts += more.parts;
             progress(*sum);
         };
         let parts = (0..PARTS).map(|number| self.fill_part(journal, number, page, &add));
@@ -164,10 +167,14 @@ impl<S: Store> Rebuild<S> {
         journal: &J,
         number: u32,
         page: Option<u32>,
-        add: &(impl Fn(u64, u32) + Sync),
+        add: &(impl Fn(Progress) + Sync),
     ) -> Result<(), RebuildError> {
         let mut cursor = self.cursor(number).await?;
-        add(cursor.events, u32::from(cursor.is_done));
+        add(Progress {
+            events: cursor.events,
+            before: cursor.events,
+            parts: u32::from(cursor.is_done),
+        });
         while !cursor.is_done {
             let part = Part {
                 number,
@@ -188,7 +195,11 @@ impl<S: Store> Rebuild<S> {
             cursor.is_done = next.is_none();
             cursor.after = next;
             self.note(number, &cursor).await?;
-            add(events, u32::from(cursor.is_done));
+            add(Progress {
+                events,
+                before: 0,
+                parts: u32::from(cursor.is_done),
+            });
         }
         Ok(())
     }

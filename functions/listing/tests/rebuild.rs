@@ -295,6 +295,7 @@ async fn a_killed_rebuild_does_not_read_again_what_it_has_read() {
     assert!(again.is_resumed() && again.generation() == first.generation());
     let progress = again.fill(&journal, Some(1), |_| {}).await.unwrap();
     assert_eq!((progress.events, progress.parts), (100, 8));
+    assert_eq!(i64::try_from(progress.before), Ok(noted));
     let read = journal.0.round_trips() - before;
     // One call more for each part, to see that nothing follows.
     assert!(

@@ -3,6 +3,7 @@
 //! they run in parallel.
 //! - [`checkout`]: what a client may send, and what it is answered
 //! - [`flow`]: what becomes of an order
+//! - [`history`]: an order at any moment, and the listing rebuilt
 //! - [`messages`]: what becomes of messages that nobody expects
 //! - [`provider`]: a payment provider that is slow, away, or silent after acting
 //! - [`samples`]: every file of `events/`
@@ -13,6 +14,7 @@
 
 mod checkout;
 mod flow;
+mod history;
 mod isolation;
 mod messages;
 mod provider;
@@ -66,6 +68,10 @@ fn main() -> ExitCode {
             a_cancelled_order_gives_everything_back,
             what_is_packed_is_not_cancelled_any_more,
             many_orders_at_once_never_sell_more_than_there_is,
+        }
+        history {
+            an_order_is_shown_as_it_was_at_any_moment,
+            the_listing_is_rebuilt_while_orders_come_in,
         }
         messages {
             a_strange_message_ends_in_exactly_one_place_and_hurts_no_neighbour,

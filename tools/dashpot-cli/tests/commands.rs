@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use aws_sdk_sqs::types::MessageAttributeValue;
+use dashpot::{DynamoStore, Key, Row, Store, Write};
 use dashpot_cli::progress::Progress;
 use dashpot_cli::stack::{Options, Stack, Tenure};
+use listing::generation::Generation;
+use order_history::{Event, Facts};
 use serde_json::{Value, json};
 
 /// A stack that the binary takes for the running one.
@@ -112,6 +115,7 @@ async fn a_stack_is_described_fed_and_its_dead_letters_find_their_way_back() {
     let running = Running::start("commands").await;
     the_status_says_where_everything_is(&running);
     a_product_has_a_price_and_a_stock(&running);
+    orders_are_listed_by_customer_state_and_day_and_recounted(&running).await;
     looking_at_a_dead_letter_leaves_it_there(&running).await;
     a_dead_letter_is_corrected_and_replayed(&running).await;
     what_dies_again_and_again_is_not_replayed(&running).await;
@@ -165,6 +169,57 @@ fn a_product_has_a_price_and_a_stock(running: &Running) {
             .status
             .code(),
         Some(2)
+    );
+}
+
+async fn orders_are_listed_by_customer_state_and_day_and_recounted(running: &Running) {
+    let target = running.stack.target();
+    let table = |id| DynamoStore::new(target.config(), target.resources().id(id).unwrap());
+    for (n, user) in [(1, "ada"), (2, "grace"), (3, "ada")] {
+        let body = format!(
+            r#"{{"type":"order.placed","payload":{{"orderId":"o-{n}","userId":"{user}","total":{{"amount":500,"currency":"EUR"}},"items":[]}},"metadata":{{"id":"e-{n}","timestamp":{},"correlationId":"c","version":2,"subject":"o-{n}"}}}}"#,
+            1_732_464_000_000_u64 + n
+        );
+        let event = Event::in_body(&body).unwrap();
+        let filed = Row::new(Key::of(format!("order#o-{n}"), "e")).set("body", body);
+        table("JournalTable")
+            .commit(&[Write::put(filed)])
+            .await
+            .unwrap();
+        let order = event.order_id().unwrap();
+        let row = listing::row::row(Generation(1), &order, &Facts::of(&event), 1).unwrap();
+        table("ListingTable")
+            .commit(&[Write::put(row)])
+            .await
+            .unwrap();
+    }
+    let ids = |arguments: &[&str]| {
+        let orders = running.json(&[&["orders", "list"], arguments].concat());
+        let orders = orders.as_array().unwrap().iter();
+        let ids = orders.map(|order| order["orderId"].as_str().unwrap().to_owned());
+        ids.collect::<Vec<String>>()
+    };
+    assert_eq!(ids(&["--customer", "ada"]), ["o-3", "o-1"]);
+    assert_eq!(ids(&["--day", "2024-11-24"]), ["o-3", "o-2", "o-1"]);
+    assert_eq!(ids(&["--day", "2024-11-24", "--limit", "1"]), ["o-3"]);
+    assert!(ids(&["--day", "2024-11-24", "--state", "cancelled"]).is_empty());
+    let wrong = running.dashpot(&["orders", "list", "--day", "24.11.2024"]);
+    assert_eq!(wrong.status.code(), Some(2));
+
+    let check = ["orders", "rebuild", "--check", "--json"];
+    let report = running.json(&check[..3]);
+    assert_eq!(
+        (&report["orders"], &report["differences"]),
+        (&json!(3), &json!([]))
+    );
+    let lost = Write::delete(Key::new("g1#order#o-2"));
+    table("ListingTable").commit(&[lost]).await.unwrap();
+    let output = running.dashpot(&check);
+    assert_eq!(output.status.code(), Some(1));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        report["differences"],
+        json!([{ "orderId": "o-2", "differs": ["it has no row"] }])
     );
 }
 

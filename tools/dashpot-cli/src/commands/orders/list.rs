@@ -118,8 +118,9 @@ fn show(orders: &[Summary], found: usize) -> Result<()> {
         more => format!("; {more} more: --limit"),
     };
     output::line(&format!(
-        "\n{BOLD}{}{BOLD:#} orders{}{}{more}",
+        "\n{BOLD}{}{BOLD:#} {}{}{}{more}",
         orders.len(),
+        if orders.len() == 1 { "order" } else { "orders" },
         if states.is_empty() { "" } else { ": " },
         states.join(", ")
     ))

@@ -1,7 +1,6 @@
 //! `dashpot orders rebuild`: the listing anew, out of the journal, while the old one serves.
 
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -16,6 +15,9 @@ use super::{Common, Target};
 use crate::aws::Explained;
 use crate::output::{self, BOLD, GREEN, RED};
 use crate::progress::Progress;
+
+/// How many rows of the journal are read at a time: after so many, progress is shown, and written down.
+const PAGE: u32 = 500;
 
 /// A request that was on its way when its invocation was ended may still arrive.
 const ON_ITS_WAY: Duration = Duration::from_secs(2);
@@ -57,14 +59,8 @@ async fn rebuild(
         ""
     };
     let step = Progress::Shown.step(format!("read the journal into {generation}{goes_on}"));
-    // What another run had done before does not count for the speed of this one.
-    let first = Mutex::new(None);
-    let filled = rebuild.fill(journal, None, |now| {
-        let mut first = first
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let before = *first.get_or_insert(now.events);
-        let speed = per_second(now.events - before, begun.elapsed());
+    let filled = rebuild.fill(journal, Some(PAGE), |now| {
+        let speed = per_second(now.events - now.before, begun.elapsed());
         step.detail(format!(
             "{} events, {speed} a second, {}, {} of {PARTS} parts",
             now.events,
@@ -85,7 +81,7 @@ async fn rebuild(
     let step = Progress::Shown.step("let the old rows go");
     let retired = retire(listing, clock).await?;
     step.done();
-    let speed = per_second(filled.events, seconds);
+    let speed = per_second(filled.events - filled.before, seconds);
     if common.json {
         output::json(&json!({
             "generation": generation.0,
