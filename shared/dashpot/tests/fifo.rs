@@ -85,8 +85,11 @@ impl Road {
         }
     }
 
-    fn send(&self, group: &str, body: impl ToString) {
-        let body = body.to_string();
+    fn send(&self, group: &str, body: impl Into<Value>) {
+        let body = match body.into() {
+            Value::String(text) => text,
+            step => step.to_string(),
+        };
         let id = format!("{}", self.queue.len() + 1000 * self.dead_letters.len());
         let outgoing = Outgoing::new(body).group(group);
         let fifo = self.queue.settings().fifo;

@@ -139,7 +139,7 @@ impl Dependency {
     }
 }
 
-const FUNCTIONS: [&str; 10] = [
+const FUNCTIONS: [&str; 11] = [
     "checkout",
     "orders",
     "sweeper",
