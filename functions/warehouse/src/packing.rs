@@ -156,13 +156,16 @@ fn unreadable(row: &Item, error: impl std::fmt::Display) -> PackError {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use dashpot::{Envelope, Write};
-    use dashpot_testing::MemoryStore;
+    use dashpot_testing::{Index, MemoryStore, TableSettings};
     use serde_json::json;
 
     use super::*;
 
     async fn shop(orders: &[(&str, u64)]) -> MemoryStore {
-        let store = MemoryStore::new();
+        let store = MemoryStore::create(TableSettings {
+            indexes: vec![Index::by_number(INDEX, INDEX, SINCE)],
+            ..TableSettings::default()
+        });
         for (order, since) in orders {
             let list = json!({"orderId": order, "userId": "ada", "items": [{"sku": "chair", "quantity": 1}]});
             let list = serde_json::from_value(list).unwrap();

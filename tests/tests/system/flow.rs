@@ -190,7 +190,7 @@ pub(crate) async fn what_is_packed_is_not_cancelled_any_more(world: &World) -> R
     ensure!(answer.status == 202, "{} {}", answer.status, answer.body);
     // Placed, picking, packed, and that it cannot be cancelled.
     world.letters_reach("packed", 4).await?;
-    world.reaches(&order, "confirmed").await?;
+    world.reaches(&order, "packed").await?;
     ensure!(
         world.shop.available("packed-mug").await? == 9,
         "it came back"
