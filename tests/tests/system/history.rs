@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use dashpot::{Clock, DynamoStore};
+use dashpot_cli::commands::replay;
 use dashpot_cli::shop::until;
 use listing::check::check;
 use listing::list;
@@ -89,4 +90,52 @@ pub(crate) async fn the_listing_is_rebuilt_while_orders_come_in(world: &World) -
     // What came while both were filled may have touched an old row once more.
     ensure!(kept < old.len(), "no old row goes");
     Ok(())
+}
+
+pub(crate) async fn the_past_changes_no_picture_and_is_told_to_nobody_who_acts(
+    world: &World,
+) -> Result<()> {
+    world.stock("told-mug", 10).await?;
+    let begun = dashpot::now();
+    let order = world.ordered("told", &[("told-mug", 2)]).await?;
+    world.reaches(&order, "confirmed").await?;
+    world.letters_reach("told", 2).await?;
+    for service in ["email", "payments", "inventory", "warehouse", "journal"] {
+        let refused = replay::past(world.shop.target(), service, begun).await;
+        let refused = refused
+            .err()
+            .map(|cause| cause.to_string())
+            .unwrap_or_default();
+        ensure!(
+            refused.contains("does not take the past"),
+            "{service}: {refused}"
+        );
+    }
+    let counted = async || -> Result<_> {
+        let seen = world.shop.rows("analytics", "seen#").await?;
+        ensure!(!seen.is_empty(), "analytics has seen nothing");
+        let listed = world
+            .shop
+            .row("listing", &format!("g1#order#{order}"), "-")
+            .await?;
+        Ok(listed)
+    };
+    let before = counted().await?;
+    for service in ["analytics", "listing"] {
+        let sent = replay::past(world.shop.target(), service, begun).await?;
+        ensure!(sent >= 4, "{sent} events are four at least");
+        until("the past is handled", PATIENCE, async || {
+            let (waiting, dead) = world.shop.depth(service).await?;
+            ensure!(dead == 0, "{service} has dead letters");
+            Ok((waiting == 0).then_some(()))
+        })
+        .await?;
+    }
+    ensure!(
+        counted().await? == before,
+        "the listing says something else"
+    );
+    let payment = world.payment(&order).await?;
+    ensure!(payment.acted("capture") == 1, "{payment:?}");
+    world.letters_reach("told", 2).await
 }

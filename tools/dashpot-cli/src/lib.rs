@@ -14,6 +14,7 @@ compile_error!("dashpot runs on Unix: Linux, macOS, or Windows through WSL");
 mod aws;
 pub mod commands;
 mod demo;
+pub mod feed;
 pub mod http;
 pub mod moment;
 pub mod output;

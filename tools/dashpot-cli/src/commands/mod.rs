@@ -8,6 +8,7 @@ mod logs;
 mod orders;
 pub mod pick;
 pub mod products;
+pub mod replay;
 mod sandbox;
 mod status;
 mod up;
@@ -68,6 +69,8 @@ enum Command {
     /// Dead letters: find out why a message died, and send it through again
     #[command(subcommand)]
     Dlq(dlq::Command),
+    /// Feed the past, out of the journal, to one consumer that can take it
+    Replay(replay::Arguments),
     /// What the functions wrote to their logs
     Logs(logs::Arguments),
     /// Serve the payment provider's sandbox alone
@@ -114,6 +117,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Orders(command) => return orders::run(&common, command).await,
         Command::Pick(command) => pick::run(&common, command).await?,
         Command::Dlq(command) => return dlq::run(&common, command).await,
+        Command::Replay(arguments) => replay::run(&common, &arguments).await?,
         Command::Logs(arguments) => logs::run(&common, &arguments).await?,
         Command::Sandbox(arguments) => sandbox::run(&arguments).await?,
     }

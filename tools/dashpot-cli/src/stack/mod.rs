@@ -24,7 +24,7 @@ use self::emulator::Emulator;
 pub use self::emulator::Letter;
 pub(crate) use self::emulator::{environment, sdk_config};
 use self::provider::Provider;
-pub use self::state::{State, Tenure};
+pub use self::state::{State, Tenure, state_directory};
 use crate::aws::Explained;
 use crate::progress::Progress;
 use crate::target::{STACK_NAME, Target};

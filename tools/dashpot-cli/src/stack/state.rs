@@ -34,7 +34,8 @@ pub struct Tenure {
 
 /// Where the state lies: `.dashpot/`, or wherever `DASHPOT_STATE_DIR` says, for a second stack of the same
 /// clone.
-fn default_directory() -> PathBuf {
+#[must_use]
+pub fn state_directory() -> PathBuf {
     std::env::var_os("DASHPOT_STATE_DIR").map_or_else(project::private, PathBuf::from)
 }
 
@@ -45,7 +46,7 @@ impl Tenure {
     ///
     /// The directory of the state cannot be written.
     pub async fn take() -> Result<Option<Self>> {
-        Self::take_in(default_directory()).await
+        Self::take_in(state_directory()).await
     }
 
     /// Takes the place in another directory than the ordinary one.
@@ -87,7 +88,7 @@ impl Tenure {
     ///
     /// `.dashpot/` cannot be read.
     pub fn holder() -> Result<Option<Pid>> {
-        let mut lock = open_lock(&default_directory())?;
+        let mut lock = open_lock(&state_directory())?;
         match lock.try_lock_shared() {
             Ok(()) => Ok(None),
             Err(TryLockError::WouldBlock) => {
@@ -133,7 +134,7 @@ impl State {
         if Tenure::holder()?.is_none() {
             return Ok(None);
         }
-        match fs::read(state_file(&default_directory())) {
+        match fs::read(state_file(&state_directory())) {
             Ok(state) => Ok(Some(
                 serde_json::from_slice(&state).context("the stack's state is damaged")?,
             )),

@@ -8,6 +8,8 @@ mod resend;
 mod send;
 mod show;
 
+pub(super) use self::resend::Pace;
+
 use std::process::ExitCode;
 use std::time::Duration;
 

@@ -197,14 +197,14 @@ fn size(attributes: &HashMap<String, MessageAttributeValue>) -> usize {
 
 /// At most so many letters a second.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(in crate::commands) struct Pace {
     each: Duration,
     next: Cell<Instant>,
 }
 
 impl Pace {
     /// Without a number, as fast as it goes.
-    pub(super) fn new(per_second: Option<u32>) -> Self {
+    pub(in crate::commands) fn new(per_second: Option<u32>) -> Self {
         let each = per_second.map_or(Duration::ZERO, |rate| Duration::from_secs(1) / rate.max(1));
         Self {
             each,
@@ -213,7 +213,7 @@ impl Pace {
     }
 
     /// Waits until it is the turn of so many letters.
-    async fn wait(&self, letters: usize) {
+    pub(in crate::commands) async fn wait(&self, letters: usize) {
         let turn = self.next.get().max(Instant::now());
         let letters = u32::try_from(letters).unwrap_or(u32::MAX);
         self.next.set(turn + self.each.saturating_mul(letters));
