@@ -318,3 +318,16 @@ fn a_call_to_the_provider_leaves_time_to_write_down_that_its_outcome_is_unknown(
         }
     }
 }
+
+/// Whoever acts on events must never be told an old one as news: `dashpot replay` looks at this tag.
+#[test]
+fn only_who_draws_a_picture_of_events_takes_the_past() {
+    let template = Template::at("prod");
+    let tags = json!([{ "Key": "replayable", "Value": "true" }]);
+    let takes: Vec<&str> = template
+        .all("AWS::SQS::Queue")
+        .filter(|(_, queue)| queue.get("Tags").is_some_and(|it| *it == tags))
+        .map(|(id, _)| id)
+        .collect();
+    assert_eq!(takes, ["AnalyticsQueue", "ListingQueue"]);
+}
