@@ -38,8 +38,10 @@ pub(super) async fn tell(stack: &Stack) -> Result<()> {
     story.short_of_stock().await?;
     let letter = story.one_bad_message().await?;
     story.an_outage().await?;
+    story.a_change_of_mind().await?;
     story.fixed_and_replayed(&letter).await?;
     story.the_dead_consumers_work(&interrupted).await?;
+    story.the_past().await?;
     story.the_reckoning().await
 }
 
@@ -317,6 +319,89 @@ impl Story<'_> {
             .await?;
         self.tally.confirmed.append(&mut orders);
         Ok(())
+    }
+
+    async fn a_change_of_mind(&mut self) -> Result<()> {
+        let scene = Teller::scene("Two customers change their minds; the goods of one have left")?;
+        let before = self.shop.available("mug").await?;
+        let (one, other) = tokio::try_join!(
+            self.place("key-fay-1", "fay", &[("mug", 3)]),
+            self.place("key-gil-1", "gil", &[("mug", 1)])
+        )?;
+        let (early, late) = (one.order_id()?, other.order_id()?);
+        let shop = &self.shop;
+        let reaches = async |order: &str, state: &str| {
+            Ok((shop.state(order).await?.as_deref() == Some(state)).then_some(()))
+        };
+        scene
+            .wait("both are confirmed", async || {
+                let confirmed = reaches(&early, "confirmed").await?;
+                Ok(confirmed.and(reaches(&late, "confirmed").await?))
+            })
+            .await?;
+        commands::pick::pack(shop.target(), &late.parse()?).await?;
+        scene.saw("a person has packed the one")?;
+        for (order, user) in [(&early, "fay"), (&late, "gil")] {
+            let answer = shop.cancel(order, user).await?;
+            ensure!(answer.status == 202, "{} {}", answer.status, answer.body);
+        }
+        let back = async || {
+            let payments = shop.payments(&early).await?;
+            let payment = only(&payments)?.context("the provider has no hold of it")?;
+            let refunded = payment.amount_refunded == payment.amount_received;
+            Ok((refunded && shop.available("mug").await? == before - 1).then_some(()))
+        };
+        let told = async || Ok((self.letters("gil").await?.len() == 4).then_some(()));
+        tokio::try_join!(
+            scene.wait("the other is cancelled", async || reaches(
+                &early,
+                "cancelled"
+            )
+            .await),
+            scene.wait("its money and its three mugs are given back, once", back),
+            scene.wait("whose goods have left is told that it is too late", told),
+        )?;
+        ensure!(
+            reaches(&late, "packed").await?.is_some(),
+            "it is not packed any more"
+        );
+        self.tally.cancelled.push(early);
+        self.tally.confirmed.push(late);
+        Ok(())
+    }
+
+    async fn the_past(&self) -> Result<()> {
+        let scene = Teller::scene("The past is looked at, and told again")?;
+        let order = self.tally.confirmed.first().context("no order")?;
+        let shown = self.shop.show(order).await?.body;
+        let placed = shown["placedAt"].as_u64().context("no moment")?;
+        let then = self
+            .shop
+            .show(&format!("{order}?asOf={placed}"))
+            .await?
+            .body;
+        ensure!(then["state"] == "placed", "as of its placing it was {then}");
+        scene.saw(&format!(
+            "the first order is {} now, and was {} when it was placed",
+            text(&shown["state"]),
+            text(&then["state"])
+        ))?;
+        let target = self.shop.target();
+        let refused = commands::replay::past(target, "payments", placed).await;
+        ensure!(refused.is_err(), "payments took the past");
+        scene.saw("payments refuses to hear it again: it would charge for it")?;
+        let before = self.shop.counts("analytics").await?.duplicates;
+        let sent = commands::replay::past(target, "analytics", placed).await?;
+        let shop = &self.shop;
+        scene
+            .wait(
+                &format!("analytics hears {sent} events again, and finds each of them done"),
+                async || {
+                    let duplicates = shop.counts("analytics").await?.duplicates;
+                    Ok((duplicates >= before + sent).then_some(()))
+                },
+            )
+            .await
     }
 
     async fn fixed_and_replayed(&mut self, letter: &BadLetter) -> Result<()> {

@@ -21,6 +21,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub(super) struct Tally {
     pub(super) confirmed: Vec<String>,
     pub(super) rejected: Vec<String>,
+    pub(super) cancelled: Vec<String>,
     pub(super) sent_directly: u64,
     pub(super) sent_again: u64,
     pub(super) replayed: u64,
@@ -83,10 +84,18 @@ impl Tally {
             .iter()
             .filter(|payment| payment.status == "canceled")
             .count();
-        let confirmed: BTreeSet<&str> = self.confirmed.iter().map(String::as_str).collect();
+        let paid = self.confirmed.iter().chain(&self.cancelled);
+        let paid: BTreeSet<&str> = paid.map(String::as_str).collect();
+        ensure!(captured == paid, "captured: {captured:?}; paid: {paid:?}");
+        let refunded: BTreeSet<&str> = ledger
+            .iter()
+            .filter(|payment| payment.amount_refunded > 0)
+            .filter_map(|payment| payment.order_id.as_deref())
+            .collect();
+        let cancelled: BTreeSet<&str> = self.cancelled.iter().map(String::as_str).collect();
         ensure!(
-            captured == confirmed,
-            "captured: {captured:?}; confirmed: {confirmed:?}"
+            refunded == cancelled,
+            "refunded: {refunded:?}; cancelled: {cancelled:?}"
         );
         ensure!(
             voided == self.rejected.len() && voided + captured.len() == ledger.len(),
@@ -95,13 +104,15 @@ impl Tally {
             captured.len()
         );
         scene.saw(&format!(
-            "{} holds on cards = {} captured, once each + {voided} voided",
+            "{} holds on cards = {} captured, once each + {voided} voided; {} refunded",
             ledger.len(),
-            captured.len()
+            captured.len(),
+            refunded.len()
         ))?;
 
         let mut reserved = BTreeMap::<String, i64>::new();
-        for row in shop.rows("inventory", "reservation#").await? {
+        let rows = shop.rows("inventory", "reservation#").await?;
+        for row in rows.iter().filter(|row| row["state"] == "reserved") {
             for line in row["lines"].as_array().into_iter().flatten() {
                 let sku = line["sku"].as_str().context("a line without a sku")?;
                 *reserved.entry(sku.to_owned()).or_default() +=
