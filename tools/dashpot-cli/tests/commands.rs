@@ -119,6 +119,7 @@ async fn a_stack_is_described_fed_and_its_dead_letters_find_their_way_back() {
     looking_at_a_dead_letter_leaves_it_there(&running).await;
     a_dead_letter_is_corrected_and_replayed(&running).await;
     what_dies_again_and_again_is_not_replayed(&running).await;
+    a_parked_command_goes_to_its_queue_and_not_to_everybody(&running).await;
 }
 
 fn the_status_says_where_everything_is(running: &Running) {
@@ -307,6 +308,52 @@ async fn what_dies_again_and_again_is_not_replayed(running: &Running) {
     outcomes.sort_unstable();
     assert_eq!(outcomes, ["refused", "replayed"]);
     assert_eq!(running.counts().1, 1);
+}
+
+async fn a_parked_command_goes_to_its_queue_and_not_to_everybody(running: &Running) {
+    let resources = running.stack.target().resources();
+    let text = |value: &str| {
+        let value = MessageAttributeValue::builder()
+            .data_type("String")
+            .string_value(value);
+        value.build().unwrap()
+    };
+    for to in ["inventory", "nobody"] {
+        let parked = running
+            .sqs()
+            .send_message()
+            .queue_url(resources.id("RelayDeadLetterQueue").unwrap())
+            .message_body(format!("a command for {to}"))
+            .message_attributes("to", text(to));
+        parked.send().await.unwrap();
+    }
+    let before = running.counts().0;
+    let arguments = [
+        "dlq",
+        "replay",
+        "--all",
+        "--service",
+        "relay",
+        "--yes",
+        "--json",
+    ];
+    let output = running.dashpot(&arguments);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let messages = report["messages"].as_array().unwrap();
+    let outcome = |outcome: &str| {
+        messages
+            .iter()
+            .filter(|it| it["outcome"] == outcome)
+            .count()
+    };
+    assert_eq!((outcome("replayed"), outcome("failed")), (1, 1), "{report}");
+    assert!(
+        report
+            .to_string()
+            .contains("the stack has none of that name"),
+        "{report}"
+    );
+    assert_eq!(running.counts().0, before + 1);
 }
 
 #[test]

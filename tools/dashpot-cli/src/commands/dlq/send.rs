@@ -1,4 +1,6 @@
-//! Where a dead letter was to go: its service's queue or, from the relay, the topic.
+//! Where a dead letter was to go: its service's queue or, from the relay, the topic; a command the queue that it names.
+
+use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, anyhow};
 use aws_sdk_sns::types::{MessageAttributeValue as TopicAttribute, PublishBatchRequestEntry};
@@ -13,6 +15,9 @@ use crate::target::Target;
 
 /// The service that has no queue: what it could not publish lies in its dead-letter queue.
 const RELAY: &str = "relay";
+
+/// The attribute of a parked command that names its queue.
+const TO: &str = "to";
 
 /// The most bytes that a `SendMessageBatch` takes: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html>
 const QUEUE_ROOM: usize = 1024 * 1024;
@@ -30,14 +35,26 @@ pub(super) struct Route<'a> {
 #[derive(Debug)]
 enum Destination {
     Queue(aws_sdk_sqs::Client, String),
-    Topic(aws_sdk_sns::Client, String),
+    Topic {
+        client: aws_sdk_sns::Client,
+        arn: String,
+        /// For commands, which are for one receiver and not for everybody: each service's queue.
+        queues: BTreeMap<String, String>,
+    },
 }
 
 impl<'a> Route<'a> {
     pub(super) fn of(target: &Target, from: &'a DeadLetterQueue) -> Result<Self> {
         let destination = if from.service == RELAY {
             let client = aws_sdk_sns::Client::new(target.config());
-            Destination::Topic(client, target.topic_arn().to_owned())
+            let queues = target.resources().queues().into_iter();
+            Destination::Topic {
+                client,
+                arn: target.topic_arn().to_owned(),
+                queues: queues
+                    .filter_map(|it| Some((it.service, it.queue?)))
+                    .collect(),
+            }
         } else {
             let queues = target.resources().queues().into_iter();
             let queue = queues
@@ -54,30 +71,71 @@ impl Ends for Route<'_> {
     fn room(&self) -> usize {
         match self.destination {
             Destination::Queue(..) => QUEUE_ROOM,
-            Destination::Topic(..) => TOPIC_ROOM,
+            Destination::Topic { .. } => TOPIC_ROOM,
         }
     }
 
     fn to(&self) -> &str {
         match &self.destination {
-            Destination::Queue(_, place) | Destination::Topic(_, place) => place,
+            Destination::Queue(_, place) | Destination::Topic { arn: place, .. } => place,
         }
     }
 
     async fn send(&self, letters: Vec<Letter<'_>>) -> Vec<Result<String>> {
-        let count = letters.len();
-        let verdicts = match &self.destination {
-            Destination::Queue(client, url) => to_queue(client, url, letters).await,
-            Destination::Topic(client, arn) => to_topic(client, arn, letters).await,
+        let (client, arn, queues) = match &self.destination {
+            Destination::Queue(client, url) => {
+                let count = letters.len();
+                return told(to_queue(client, url, letters).await, count);
+            }
+            Destination::Topic {
+                client,
+                arn,
+                queues,
+            } => (client, arn, queues),
         };
-        match verdicts {
-            Ok(verdicts) => (0..count).map(|n| verdicts.of(n)).collect(),
-            Err(cause) => (0..count).map(|_| Err(anyhow!("{cause:#}"))).collect(),
+        let mut outcomes: Vec<Option<Result<String>>> = letters.iter().map(|_| None).collect();
+        let mut ways: BTreeMap<Option<String>, Vec<(usize, Letter<'_>)>> = BTreeMap::new();
+        for (n, mut letter) in letters.into_iter().enumerate() {
+            let to = letter.attributes.remove(TO);
+            let to = to.map(|to| to.string_value.unwrap_or_default());
+            ways.entry(to).or_default().push((n, letter));
         }
+        for (to, letters) in ways {
+            let (places, letters): (Vec<usize>, Vec<Letter<'_>>) = letters.into_iter().unzip();
+            let sent = match to {
+                None => to_topic(client, arn, letters).await,
+                Some(name) => match queues.get(&service(&name)) {
+                    Some(url) => to_queue(&self.from.client, url, letters).await,
+                    None => Err(anyhow!(
+                        "it is a command for the queue {name:?}, and the stack has none of that name"
+                    )),
+                },
+            };
+            for (place, outcome) in places.iter().zip(told(sent, places.len())) {
+                outcomes[*place] = Some(outcome);
+            }
+        }
+        let silent = || Err(anyhow!("nothing is said about it"));
+        outcomes
+            .into_iter()
+            .map(|it| it.unwrap_or_else(silent))
+            .collect()
     }
 
     async fn delete(&self, letters: &[&Parked]) -> Vec<Result<()>> {
         self.from.delete(letters).await
+    }
+}
+
+/// The service whose queue a command names: `invoices-urgent` is `InvoicesUrgentQueue` in the template.
+fn service(queue: &str) -> String {
+    queue.replace('-', "").to_lowercase()
+}
+
+fn told(verdicts: Result<Verdicts>, count: usize) -> Vec<Result<String>> {
+    match verdicts {
+        Ok(verdicts) => (0..count).map(|n| verdicts.of(n)).collect(),
+        Err(cause) => (0..count).map(|_| Err(anyhow!("{cause:#}"))).collect(),
     }
 }
 
