@@ -26,6 +26,15 @@ pub struct SnsTopic {
 }
 
 impl SnsTopic {
+    /// The topic of that ARN.
+    #[must_use]
+    pub fn new(config: &SdkConfig, arn: impl Into<String>) -> Self {
+        Self {
+            client: Client::new(config),
+            arn: arn.into(),
+        }
+    }
+
     /// The topic that `TOPIC_ARN` names.
     ///
     /// # Errors
@@ -36,10 +45,7 @@ impl SnsTopic {
         if arn.split(':').count() != 6 {
             return Err(ConfigError::new("TOPIC_ARN", "the ARN of an SNS topic"));
         }
-        Ok(Self {
-            client: Client::new(config),
-            arn,
-        })
+        Ok(Self::new(config, arn))
     }
 
     /// One call; `Err` where all of it is refused because something in it is invalid.

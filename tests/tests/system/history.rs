@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use dashpot::{Clock, DynamoStore};
-use dashpot_cli::commands::replay;
+use dashpot::{Clock, DynamoStore, Origin, Store};
+use dashpot_cli::commands::{outbox, replay};
 use dashpot_cli::shop::until;
 use listing::check::check;
 use listing::list;
 use listing::rebuild::{Rebuild, pointer, retire};
 use order_history::{State, Summary};
+use shop_events::OrderCancellationRefused;
 
 use crate::world::{PATIENCE, World};
 
@@ -138,4 +139,44 @@ pub(crate) async fn the_past_changes_no_picture_and_is_told_to_nobody_who_acts(
     let payment = world.payment(&order).await?;
     ensure!(payment.acted("capture") == 1, "{payment:?}");
     world.letters_reach("told", 2).await
+}
+
+pub(crate) async fn what_a_broken_relay_did_not_publish_is_published(world: &World) -> Result<()> {
+    let begun = dashpot::now();
+    let target = world.shop.target();
+    // As a relay that gave up left it: the row is older than its stream's mapping looks back, so nobody publishes it.
+    let order = "lost-order-1";
+    let lost = OrderCancellationRefused {
+        order_id: order.parse()?,
+        user_id: "lost".parse()?,
+        customer: None,
+    };
+    let origin = Origin {
+        source: "warehouse",
+        correlation_id: "lost",
+        causation_id: None,
+        hops: 0,
+        traceparent: None,
+        now: begun,
+    };
+    // The analytics table has no stream, as it says nothing: a row there is one that no relay sees.
+    let table = target.resources().id("AnalyticsTable")?;
+    let outbox = DynamoStore::new(target.config(), table);
+    outbox.commit(&[origin.says(&lost)?]).await?;
+    let republish = |for_real| outbox::republish(target, begun, Some("analytics"), for_real);
+    let looked = republish(false).await?;
+    ensure!(
+        (looked.said, looked.known, looked.published) == (1, 0, 0),
+        "{looked:?}"
+    );
+    let done = republish(true).await?;
+    ensure!(done.published == 1, "{done:?}");
+    until("the journal has it", PATIENCE, async || {
+        let again = republish(false).await?;
+        Ok((again.known == 1).then_some(()))
+    })
+    .await?;
+    let again = republish(true).await?;
+    ensure!(again.published == 0, "{again:?}");
+    Ok(())
 }

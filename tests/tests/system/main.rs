@@ -73,6 +73,7 @@ fn main() -> ExitCode {
             an_order_is_shown_as_it_was_at_any_moment,
             the_listing_is_rebuilt_while_orders_come_in,
             the_past_changes_no_picture_and_is_told_to_nobody_who_acts,
+            what_a_broken_relay_did_not_publish_is_published,
         }
         messages {
             a_strange_message_ends_in_exactly_one_place_and_hurts_no_neighbour,

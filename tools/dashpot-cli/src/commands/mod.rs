@@ -6,6 +6,7 @@ mod env;
 mod invoke;
 mod logs;
 mod orders;
+pub mod outbox;
 pub mod pick;
 pub mod products;
 pub mod replay;
@@ -69,6 +70,9 @@ enum Command {
     /// Dead letters: find out why a message died, and send it through again
     #[command(subcommand)]
     Dlq(dlq::Command),
+    /// What services said, and whether it was published
+    #[command(subcommand)]
+    Outbox(outbox::Command),
     /// Feed the past, out of the journal, to one consumer that can take it
     Replay(replay::Arguments),
     /// What the functions wrote to their logs
@@ -117,6 +121,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Orders(command) => return orders::run(&common, command).await,
         Command::Pick(command) => pick::run(&common, command).await?,
         Command::Dlq(command) => return dlq::run(&common, command).await,
+        Command::Outbox(command) => outbox::run(&common, command).await?,
         Command::Replay(arguments) => replay::run(&common, &arguments).await?,
         Command::Logs(arguments) => logs::run(&common, &arguments).await?,
         Command::Sandbox(arguments) => sandbox::run(&arguments).await?,
