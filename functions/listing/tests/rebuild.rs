@@ -116,7 +116,7 @@ fn journal_row(way: &Way) -> Row {
     Row::new(key).set("body", way.body())
 }
 
-async fn handle(store: Slow, clock: Clock, way: &Way) {
+async fn handle<S: Store + Clone>(store: S, clock: Clock, way: &Way) {
     let queue = RecordingQueue::new();
     let consumer = listing::consumer(store, &queue, Recovery::default()).log_to(|_| {});
     let event = sqs_event("listing", &[Delivery::new("m", way.body())]);
@@ -255,6 +255,48 @@ fn an_event_that_the_journal_files_late_is_in_the_new_generation() {
         handled: vec![0],
     };
     play(1, &[way(0, 0), way(1, 60_000)], 1_000, &[], true);
+}
+
+/// A table, as an invocation sees it that takes its time between looking and writing.
+#[derive(Debug, Clone)]
+struct Late(Slow);
+
+impl Store for Late {
+    async fn commit(&self, writes: &[Write]) -> Result<(), CommitError> {
+        sleep(GRACE.mul_f64(0.8)).await;
+        self.0.commit(writes).await
+    }
+
+    async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Item>>, StoreError> {
+        self.0.get(keys).await
+    }
+
+    async fn query(&self, query: &Query) -> Result<Page, StoreError> {
+        self.0.query(query).await
+    }
+}
+
+/// It writes into the old generation alone, and after all else of the rebuild is done.
+#[tokio::test(start_paused = true)]
+async fn an_invocation_that_has_not_seen_the_new_pointer_is_waited_for() {
+    let (journal, store) = (filed(1).await, Slow::new());
+    let way = Way {
+        order: 0,
+        event: 1,
+        filed: u64::MAX,
+        handled: Vec::new(),
+    };
+    let handling = handle(Late(store.clone()), clock(), &way);
+    let rebuilding = async {
+        // Once it has looked.
+        sleep(Duration::from_millis(100)).await;
+        rebuild(&journal, &store, clock()).await.unwrap();
+    };
+    tokio::join!(handling, rebuilding);
+    let late = Write::put(journal_row(&way));
+    journal.0.commit(&[late]).await.unwrap();
+    let [rows, recount] = rows_and_recount(&journal, &store, Generation(2));
+    assert_eq!(rows, recount);
 }
 
 fn clock() -> Clock {
