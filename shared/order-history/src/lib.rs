@@ -2,8 +2,8 @@
 //!
 //! - [`event`]: what one event says about an order, and under which order it is filed
 //! - [`facts`]: what several events say together; joined in any order, as often as one likes
-//! - [`fold`]: the order, at any moment
-//! - [`timeline`]: what caused what
+//! - [`fold()`]: the order, at any moment
+//! - [`timeline()`]: what caused what
 //!
 //! A set: neither duplicates nor the order of arrival change anything. `journal` keeps the events, `orders` shows one
 //! order, `listing` keeps a row for each; all of them go by this.
