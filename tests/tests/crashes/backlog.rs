@@ -30,7 +30,10 @@ impl Mishaps for Backlog {
         let faults = match (function, processes.len()) {
             ("relay", _) | (_, 2..) => Faults::none(function),
             (_, 0) => Faults::new(function, |_| Some(Fault::KillBefore)),
-            (_, _) => Faults::new(function, |_| Some(Fault::Delay(SLUGGISH))),
+            // Its answer is in time: what it leaves out would be deleted.
+            (_, _) => Faults::new(function, |call| {
+                (call.operation != "lambda.answer").then_some(Fault::Delay(SLUGGISH))
+            }),
         };
         processes.push(faults.clone());
         faults
