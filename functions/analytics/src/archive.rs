@@ -81,15 +81,7 @@ impl Object {
     /// What it says.
     #[must_use]
     pub fn body(&self) -> String {
-        let lines = self.lines.values();
-        lines
-            .flat_map(|line| {
-                [
-                    line, "
-",
-                ]
-            })
-            .collect()
+        self.lines.values().flat_map(|line| [line, "\n"]).collect()
     }
 
     /// The row that makes it part of the archive.

@@ -1,7 +1,7 @@
 //! What a chunk of events is: one object in S3 for each day, one row an hour and a day, and `seen#{event id}`, which
 //! stays for ever: a replay of last year's events must not count them twice.
 
-use dashpot::{BatchHandler, Context, Effects, Envelope, Failure, Key, Row, shard};
+use dashpot::{BatchHandler, Context, Effects, Envelope, Failure, Key, MOST_WRITES, Row, shard};
 use futures_util::future::try_join_all;
 use serde_json::value::RawValue;
 
@@ -10,9 +10,6 @@ use crate::totals::adds;
 
 /// What analytics takes: every event, known or not. It parks only what is no envelope.
 pub type Anything = Envelope<Box<RawValue>>;
-
-/// A transaction of DynamoDB has at most so many rows.
-const MOST_ROWS: usize = 100;
 
 /// The handler.
 #[derive(Debug, Clone)]
@@ -28,7 +25,7 @@ impl<A: Archive> BatchHandler<Anything> for Analytics<A> {
         let effects = Effects::none()
             .writes(adds(events, shard(&cx.event_id)))
             .writes(objects.iter().map(Object::row));
-        if events.len() + effects.written().len() > MOST_ROWS {
+        if events.len() + effects.written().len() > MOST_WRITES {
             // Before anything is archived: events of many hours, as a broken clock tells them, are taken apart.
             return Err(Failure::permanent("the chunk is of too many hours"));
         }

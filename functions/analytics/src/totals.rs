@@ -134,7 +134,8 @@ pub async fn read<S: Store>(
     let partitions: Vec<_> = partitions.into_iter().collect();
     // A day of hours or a month of days at once: its shards.
     for shards in partitions.chunks(SHARDS as usize) {
-        let rows = try_join_all(shards.iter().map(|(pk, _)| partition(store, pk))).await?;
+        let read = |(pk, _): &(String, _)| Query::partition(pk).all(store);
+        let rows = try_join_all(shards.iter().map(read)).await?;
         for ((_, wanted), rows) in shards.iter().zip(rows) {
             for row in rows {
                 let sort = row.get("sk").and_then(Value::as_str).unwrap_or_default();
@@ -145,20 +146,6 @@ pub async fn read<S: Store>(
         }
     }
     Ok(totals)
-}
-
-/// All rows of a partition.
-async fn partition<S: Store>(store: &S, pk: &str) -> Result<Vec<Item>, StoreError> {
-    let mut query = Query::partition(pk);
-    let mut rows = Vec::new();
-    loop {
-        let page = store.query(&query).await?;
-        rows.extend(page.items);
-        query.after = page.next;
-        if query.after.is_none() {
-            return Ok(rows);
-        }
-    }
 }
 
 /// Adds a row to its period's totals.

@@ -4,11 +4,10 @@
 //! `POST /orders/{id}/cancel` with `{"userId":"…"}`. The order's row gets its answer, `cancellation`, in the transaction that
 //! says `order.cancellation_requested`; a repeat finds it there, and asks nothing a second time.
 
-use dashpot::{Condition, Item, Key, Origin, Store, Value, Write};
+use dashpot::{Condition, Item, Key, Store, Value, Write};
 use payment_gateway::Gateway;
 use serde::{Deserialize, Serialize};
 use shop_events::{OrderCancellationRequested, OrderId, OrderPlaced, UserId};
-use tokio::time::timeout_at;
 
 use crate::attempt::Answer;
 use crate::handler::{Checkout, LARGEST_BODY, Reply, Request, Step};
@@ -41,11 +40,9 @@ impl<S: Store, G: Gateway> Checkout<S, G> {
     /// Asks for the cancellation of the order that the path names, or says why not.
     pub async fn cancel(&self, order: &str, request: &Request) -> Reply {
         let mut order_id = None;
-        let steps = Box::pin(self.ask_to_cancel(order, request, &mut order_id));
-        let outcome = timeout_at(request.deadline, steps)
-            .await
-            .unwrap_or_else(|_| Err(Problem::undecided("the time is up")))
-            .map_err(Problem::about_a_cancellation);
+        let steps = self.ask_to_cancel(order, request, &mut order_id);
+        let outcome = request.in_time(steps).await;
+        let outcome = outcome.map_err(Problem::about_a_cancellation);
         let mut reply = Reply::from_outcome(outcome, &request.correlation_id);
         reply.order_id = order_id;
         reply
@@ -78,15 +75,8 @@ impl<S: Store, G: Gateway> Checkout<S, G> {
             placed.ok_or_else(|| Problem::undecided("the order says nothing of itself"))?;
         let placed: OrderPlaced = strict_json::from_str(placed).map_err(Problem::undecided)?;
         let answer = accepted(&placed.order_id, &request.correlation_id);
-        let origin = Origin {
-            source: "checkout",
-            correlation_id: &request.correlation_id,
-            causation_id: None,
-            hops: 0,
-            traceparent: request.traceparent.as_deref(),
-            now: request.now,
-        };
-        let says = origin.says(&asked(placed)).map_err(Problem::undecided)?;
+        let says = request.origin().says(&asked(placed));
+        let says = says.map_err(Problem::undecided)?;
         let ask = Write::update(key)
             .set(CANCELLATION, answer.body.as_str())
             .when(

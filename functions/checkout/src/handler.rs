@@ -48,6 +48,31 @@ pub struct Request {
     pub deadline: Instant,
 }
 
+impl Request {
+    /// What an event follows from that is said for it.
+    pub(crate) fn origin(&self) -> Origin<'_> {
+        Origin {
+            source: "checkout",
+            correlation_id: &self.correlation_id,
+            causation_id: None,
+            hops: 0,
+            traceparent: self.traceparent.as_deref(),
+            now: self.now,
+        }
+    }
+
+    /// What its steps come to, before the answer must be on its way.
+    pub(crate) async fn in_time(
+        &self,
+        steps: impl Future<Output = Result<Answer, Problem>>,
+    ) -> Result<Answer, Problem> {
+        // Boxed: with the clients' futures inside, the compiler would refuse to lay out the whole.
+        timeout_at(self.deadline, Box::pin(steps))
+            .await
+            .unwrap_or_else(|_| Err(Problem::undecided("the time is up")))
+    }
+}
+
 /// The answer, and what the log says of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
@@ -113,11 +138,7 @@ impl<S: Store, G: Gateway> Checkout<S, G> {
     /// Places an order, or says why not.
     pub async fn place(&self, request: &Request) -> Reply {
         let mut order_id = None;
-        // Boxed: with the clients' futures inside, the compiler would refuse to lay out the whole.
-        let steps = Box::pin(self.steps(request, &mut order_id));
-        let outcome = timeout_at(request.deadline, steps)
-            .await
-            .unwrap_or_else(|_| Err(Problem::undecided("the time is up")));
+        let outcome = request.in_time(self.steps(request, &mut order_id)).await;
         let mut reply = Reply::from_outcome(outcome, &request.correlation_id);
         reply.order_id = order_id;
         reply
@@ -281,18 +302,10 @@ impl<S: Store, G: Gateway> Checkout<S, G> {
             body: accepted(&order.order_id, &request.correlation_id, order.total),
         };
         let placed = order.clone().placed(intent_id.clone());
-        let origin = Origin {
-            source: "checkout",
-            correlation_id: &request.correlation_id,
-            causation_id: None,
-            hops: 0,
-            traceparent: request.traceparent.as_deref(),
-            now: request.now,
-        };
-        let says = origin.says(&placed).map_err(Problem::undecided)?;
+        let says = request.origin().says(&placed).map_err(Problem::undecided)?;
         let row = Row::new(order_key(&order.order_id))
             .set("userId", order.user_id.as_str())
-            .set("placedAt", origin.now)
+            .set("placedAt", request.now)
             .set(
                 "placed",
                 serde_json::to_string(&placed).map_err(Problem::undecided)?,

@@ -1,4 +1,4 @@
-//! The answers: an index each, a page at a time, never the whole table.
+//! The answers: an index each, never the whole table.
 
 use dashpot::{Query, Store, StoreError};
 use order_history::{State, Summary};
@@ -17,7 +17,7 @@ pub async fn of_customer<S: Store>(
     customer: &UserId,
 ) -> Result<Vec<Summary>, StoreError> {
     let partition = row::of_customer(generation, customer);
-    all(store, CUSTOMER, (CUSTOMER, partition)).await
+    all(store, Query::index(CUSTOMER, (CUSTOMER, partition))).await
 }
 
 /// The orders that were placed on a day (`2026-11-24`, UTC) and are in a state, the newest first.
@@ -31,31 +31,15 @@ pub async fn of_state<S: Store>(
     day: &str,
 ) -> Result<Vec<Summary>, StoreError> {
     let partition = row::of_state(generation, state, day);
-    all(store, STATE, (STATE_AND_DAY, partition)).await
+    all(store, Query::index(STATE, (STATE_AND_DAY, partition))).await
 }
 
-async fn all<S: Store>(
-    store: &S,
-    index: &'static str,
-    partition: (&'static str, String),
-) -> Result<Vec<Summary>, StoreError> {
-    let mut query = Query {
-        index: Some(index),
-        partition,
-        ..Query::partition("")
-    };
+async fn all<S: Store>(store: &S, query: Query) -> Result<Vec<Summary>, StoreError> {
     let mut orders = Vec::new();
-    loop {
-        let page = store.query(&query).await?;
-        for row in &page.items {
-            let facts = row::facts(row).map_err(|error| StoreError(error.to_string()))?;
-            let order = row::order(row);
-            orders.extend(order.and_then(|order| facts.summary(order)));
-        }
-        query.after = page.next;
-        if query.after.is_none() {
-            orders.reverse();
-            return Ok(orders);
-        }
+    for row in query.all(store).await?.iter().rev() {
+        let facts = row::facts(row).map_err(|error| StoreError(error.to_string()))?;
+        let order = row::order(row);
+        orders.extend(order.and_then(|order| facts.summary(order)));
     }
+    Ok(orders)
 }

@@ -1,6 +1,6 @@
 //! Reads an order's events from the journal.
 
-use dashpot::{Query, Store, StoreError};
+use dashpot::{Item, Query, Store, StoreError};
 use order_history::{Event, Order, fold};
 use serde::Serialize;
 use shop_events::OrderId;
@@ -63,21 +63,11 @@ impl<S: Store> Orders<S> {
     }
 
     async fn events(&self, id: &OrderId) -> Result<Vec<Event>, StoreError> {
-        let mut events = Vec::new();
-        let mut query = Query::partition(format!("order#{id}"));
-        loop {
-            let page = self.journal.query(&query).await?;
-            for row in &page.items {
-                events.push(
-                    Event::in_row(row).ok_or_else(|| {
-                        StoreError("a row of the journal holds no envelope".into())
-                    })?,
-                );
-            }
-            query.after = page.next;
-            if query.after.is_none() {
-                return Ok(events);
-            }
-        }
+        let rows = Query::partition(format!("order#{id}")).all(&self.journal);
+        let event = |row: &Item| {
+            let no_envelope = || StoreError("a row of the journal holds no envelope".into());
+            Event::in_row(row).ok_or_else(no_envelope)
+        };
+        rows.await?.iter().map(event).collect()
     }
 }

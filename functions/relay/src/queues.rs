@@ -27,6 +27,16 @@ pub struct SqsQueues {
 }
 
 impl SqsQueues {
+    /// The queues of these names, by their URLs.
+    #[must_use]
+    pub fn new<'a>(config: &SdkConfig, urls: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let owned = |(name, url): (&str, &str)| (name.to_owned(), url.to_owned());
+        Self {
+            client: Client::new(config),
+            urls: urls.into_iter().map(owned).collect(),
+        }
+    }
+
     /// The queues that `QUEUES` names, as `invoices=https://…,invoices-urgent=https://…`; none where it is not set.
     ///
     /// # Errors

@@ -62,22 +62,9 @@ pub enum PackError {
 pub async fn to_pick<S: Store>(store: &S) -> Result<Vec<Open>, PackError> {
     let mut lists = Vec::new();
     for shard in 0..SHARDS {
-        let mut query = Query {
-            index: Some(INDEX),
-            partition: (INDEX, shard.to_string()),
-            up_to: None,
-            limit: None,
-            after: None,
-        };
-        loop {
-            let page = store.query(&query).await?;
-            for row in &page.items {
-                lists.push(read(row)?);
-            }
-            query.after = page.next;
-            if query.after.is_none() {
-                break;
-            }
+        let query = Query::index(INDEX, (INDEX, shard.to_string()));
+        for row in &query.all(store).await? {
+            lists.push(read(row)?);
         }
     }
     lists.sort_by(|a, b| (a.since, &a.list.order_id).cmp(&(b.since, &b.list.order_id)));
@@ -156,16 +143,13 @@ fn unreadable(row: &Item, error: impl std::fmt::Display) -> PackError {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use dashpot::{Envelope, Write};
-    use dashpot_testing::{Index, MemoryStore, TableSettings};
+    use dashpot_testing::{Index, MemoryStore};
     use serde_json::json;
 
     use super::*;
 
     async fn shop(orders: &[(&str, u64)]) -> MemoryStore {
-        let store = MemoryStore::create(TableSettings {
-            indexes: vec![Index::by_number(INDEX, INDEX, SINCE)],
-            ..TableSettings::default()
-        });
+        let store = MemoryStore::with_indexes([Index::by_number(INDEX, INDEX, SINCE)]);
         for (order, since) in orders {
             let list = json!({"orderId": order, "userId": "ada", "items": [{"sku": "chair", "quantity": 1}]});
             let list = serde_json::from_value(list).unwrap();

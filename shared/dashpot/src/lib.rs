@@ -98,4 +98,6 @@ pub use run::{Consumes, run, serve};
 pub use sendable::{is_sendable, sendable_json};
 pub use serde_json::value::RawValue;
 pub use shard::{SHARDS, shard};
-pub use store::{CommitError, NoStore, Page, Part, Query, Refusal, Scan, Store, StoreError};
+pub use store::{
+    CommitError, MOST_WRITES, NoStore, Page, Part, Query, Refusal, Scan, Store, StoreError,
+};

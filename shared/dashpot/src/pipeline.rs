@@ -1,5 +1,6 @@
 //! What happens to a batch: every message ends as exactly one of done, failed, parked.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::time::Duration;
 
@@ -40,7 +41,7 @@ pub(crate) struct Batch<'a> {
     pub(crate) last_call: Instant,
     pub(crate) clock: Clock,
     /// Whether messages of one group keep their order.
-    pub(crate) fifo: bool,
+    fifo: bool,
 }
 
 /// The order in which a batch is worked off.
@@ -50,6 +51,19 @@ struct Plan {
     together: Vec<usize>,
     /// Last and one after the other; those that do not run at all come first.
     alone: Vec<Suspect>,
+}
+
+/// Messages that wait for their turn: of each lane the first, and what is behind whom.
+#[derive(Default)]
+pub(crate) struct Lanes {
+    waiting: VecDeque<usize>,
+    behind: BTreeMap<usize, usize>,
+}
+
+impl Lanes {
+    pub(crate) fn next(&mut self) -> Option<usize> {
+        self.waiting.pop_front()
+    }
 }
 
 /// A message that may have ended the process.
@@ -102,13 +116,16 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Whether two messages keep their order.
+    /// Whether two messages of a FIFO queue keep their order.
     fn in_one_lane(&self, one: usize, other: usize) -> bool {
-        self.fifo && self.messages[one].group() == self.messages[other].group()
+        self.messages[one].group() == self.messages[other].group()
     }
 
     /// What became of a message that this one has to wait for: it comes back, and takes this one with it.
     fn blocked_by(&self, index: usize) -> Option<Fate> {
+        if !self.fifo {
+            return None;
+        }
         let before = (0..index).filter(|&before| self.in_one_lane(before, index));
         let fate = |before: usize| self.outcomes[before].as_ref().map(|outcome| outcome.fate);
         before
@@ -116,9 +133,43 @@ impl<'a> Batch<'a> {
             .find(|fate| !fate.is_settled())
     }
 
+    /// These messages in lanes: on a FIFO queue those of a group, else each its own.
+    pub(crate) fn lanes(&self, indices: &[usize]) -> Lanes {
+        let mut lanes = Lanes::default();
+        let mut last: BTreeMap<Option<&str>, usize> = BTreeMap::new();
+        for &index in indices {
+            let before = self
+                .fifo
+                .then(|| last.insert(self.messages[index].group(), index));
+            match before.flatten() {
+                Some(before) => drop(lanes.behind.insert(before, index)),
+                None => lanes.waiting.push_back(index),
+            }
+        }
+        lanes
+    }
+
+    /// A message has ended: what waits behind it may go on, or comes back with it.
+    pub(crate) fn end(&mut self, index: usize, outcome: Outcome, lanes: &mut Lanes) {
+        let fate = outcome.fate;
+        self.outcomes[index] = Some(outcome);
+        let mut behind = lanes.behind.remove(&index);
+        if fate.is_settled() {
+            // First: its lane has begun.
+            if let Some(next) = behind {
+                lanes.waiting.push_front(next);
+            }
+            return;
+        }
+        while let Some(index) = behind {
+            self.hold_back(index, fate);
+            behind = lanes.behind.remove(&index);
+        }
+    }
+
     /// What waits for a message that comes back comes back with it: sooner, it could not be received; later, it would keep
     /// the other from being received.
-    pub(crate) fn hold_back(&mut self, index: usize, fate: Fate) {
+    fn hold_back(&mut self, index: usize, fate: Fate) {
         let outcome = Subject::default().outcome(fate, HELD_BACK.to_owned());
         self.outcomes[index] = Some(outcome);
     }
@@ -132,7 +183,9 @@ impl<'a> Batch<'a> {
         let mut plan = Plan::default();
         for (index, last) in last.into_iter().enumerate() {
             let mut suspects = plan.alone.iter_mut();
-            if let Some(suspect) = suspects.find(|it| self.in_one_lane(it.index, index)) {
+            if self.fifo
+                && let Some(suspect) = suspects.find(|it| self.in_one_lane(it.index, index))
+            {
                 suspect.behind.push((index, last));
                 continue;
             }

@@ -1,6 +1,5 @@
 //! One message after another, many at the same time: how a [`Consumer`] works off a batch.
 
-use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::task::Poll;
 
@@ -43,61 +42,6 @@ where
         invocation: &Invocation,
     ) -> Result<BatchResponse, InvalidEvent> {
         pipeline::handle_batch(self, payload, invocation).await
-    }
-
-    /// Works off a FIFO queue's messages: those of one group one after the other, and behind one that comes back none; the
-    /// groups at the same time.
-    async fn work_in_lanes(&self, batch: &mut Batch<'_>, indices: &[usize]) {
-        let (messages, deadline, clock) = (batch.messages, batch.deadline, batch.clock);
-        let mut lanes: Vec<VecDeque<usize>> = Vec::new();
-        for &index in indices {
-            let group = messages[index].group();
-            let same = |lane: &&mut VecDeque<usize>| messages[lane[0]].group() == group;
-            match lanes.iter_mut().find(same) {
-                Some(lane) => lane.push_back(index),
-                None => lanes.push(VecDeque::from([index])),
-            }
-        }
-        let run = |index: usize, lane: VecDeque<usize>| async move {
-            let outcome = self.run_one(&messages[index], deadline, clock).await;
-            (index, outcome, lane)
-        };
-        let mut running = FuturesUnordered::new();
-        loop {
-            while running.len() < self.concurrency
-                && Instant::now() < deadline
-                && let Some(mut lane) = lanes.pop()
-            {
-                if let Some(index) = lane.pop_front() {
-                    running.push(run(index, lane));
-                }
-            }
-            let next = timeout_at(batch.last_call, running.next()).await;
-            let Ok(Some((index, outcome, lane))) = next else {
-                break;
-            };
-            let fate = outcome.fate;
-            batch.outcomes[index] = Some(outcome);
-            if fate.is_settled() {
-                // The next to run: its lane has begun.
-                if !lane.is_empty() {
-                    lanes.push(lane);
-                }
-            } else {
-                for behind in lane {
-                    batch.hold_back(behind, fate);
-                }
-            }
-        }
-        drop(running);
-        for lane in lanes {
-            let outcome = self.desk.delayed(&messages[lane[0]]);
-            let fate = outcome.fate;
-            batch.outcomes[lane[0]] = Some(outcome);
-            for behind in lane.into_iter().skip(1) {
-                batch.hold_back(behind, fate);
-            }
-        }
     }
 
     /// One message from its body to its fate.
@@ -166,21 +110,18 @@ where
     }
 
     async fn work(&self, batch: &mut Batch<'_>, indices: &[usize]) {
-        if batch.fifo {
-            return self.work_in_lanes(batch, indices).await;
-        }
         let (messages, deadline, clock) = (batch.messages, batch.deadline, batch.clock);
-        let mut waiting = indices.iter().copied();
+        let mut lanes = batch.lanes(indices);
         let mut running = FuturesUnordered::new();
         loop {
             while running.len() < self.concurrency
                 && Instant::now() < deadline
-                && let Some(index) = waiting.next()
+                && let Some(index) = lanes.next()
             {
                 let mut run = Box::pin(self.run_one(&messages[index], deadline, clock));
                 // Many end at once, and need no place among the others.
                 match poll!(run.as_mut()) {
-                    Poll::Ready(outcome) => batch.outcomes[index] = Some(outcome),
+                    Poll::Ready(outcome) => batch.end(index, outcome, &mut lanes),
                     Poll::Pending => running.push(async move { (index, run.await) }),
                 }
             }
@@ -189,11 +130,12 @@ where
             let Ok(Some((index, outcome))) = next else {
                 break;
             };
-            batch.outcomes[index] = Some(outcome);
+            batch.end(index, outcome, &mut lanes);
         }
         drop(running);
-        for index in waiting {
-            batch.outcomes[index] = Some(self.desk.delayed(&messages[index]));
+        while let Some(index) = lanes.next() {
+            let outcome = self.desk.delayed(&messages[index]);
+            batch.end(index, outcome, &mut lanes);
         }
     }
 }

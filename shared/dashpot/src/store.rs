@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use crate::row::{Item, Key, Write};
 
-/// How many rows one transaction may name.
-pub(crate) const MOST_WRITES: usize = 100;
+/// How many rows one transaction may name:
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>
+pub const MOST_WRITES: usize = 100;
 
 /// A table with conditional transactions over at most 100 rows, each named at most once.
 pub trait Store: Send + Sync {
@@ -91,6 +92,32 @@ impl Query {
             up_to: None,
             limit: None,
             after: None,
+        }
+    }
+
+    /// All rows of a partition of an index, whose name and value are given.
+    #[must_use]
+    pub fn index(index: &'static str, partition: (&'static str, String)) -> Self {
+        Self {
+            index: Some(index),
+            partition,
+            ..Self::partition("")
+        }
+    }
+
+    /// All that it asks for, page after page. Who may meet more than memory holds asks for pages.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store does not answer.
+    pub async fn all<S: Store>(mut self, store: &S) -> Result<Vec<Item>, StoreError> {
+        let mut rows = Vec::new();
+        loop {
+            let page = store.query(&self).await?;
+            rows.extend(page.items);
+            self.after = page.next;
+            if self.after.is_none() {
+                return Ok(rows);
+            }
         }
     }
 }

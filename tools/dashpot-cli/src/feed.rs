@@ -3,7 +3,8 @@
 //! The journal's index `feed` has sixteen partitions an hour. They are read side by side, page by page: no more than a page of
 //! each lies in memory, however much happened in an hour.
 
-use dashpot::{Item, Query, SHARDS, Store, StoreError, Value, hour};
+use anyhow::{Context, Result};
+use dashpot::{Item, Query, SHARDS, Store, Value, hour};
 use futures_util::future::try_join_all;
 
 /// An hour, in milliseconds.
@@ -44,14 +45,6 @@ pub struct Chosen {
 }
 
 impl Chosen {
-    /// The hours that it spans, each by its first moment.
-    pub fn hours(&self) -> impl Iterator<Item = u64> + use<> {
-        let until = self.until;
-        (self.from / HOUR..)
-            .map(|n| n * HOUR)
-            .take_while(move |hour| *hour < until)
-    }
-
     fn takes(&self, event: &Recorded) -> bool {
         (self.from..self.until).contains(&event.timestamp)
             && (self.types.is_empty() || self.types.contains(&event.event_type))
@@ -62,20 +55,28 @@ impl Chosen {
     }
 }
 
+/// The hours that a span touches, each by its first moment. Moments are milliseconds since the Unix epoch; the last is
+/// exclusive.
+pub fn hours(from: u64, until: u64) -> impl Iterator<Item = u64> {
+    (from / HOUR..)
+        .map(|n| n * HOUR)
+        .take_while(move |hour| *hour < until)
+}
+
 /// Reads the chosen events of an hour, and hands them over a page at a time, in no order.
 ///
 /// # Errors
 ///
 /// The journal does not answer, or whoever takes the events says so.
-pub async fn of_hour<S: Store, E: From<StoreError>>(
+pub async fn of_hour<S: Store>(
     journal: &S,
     chosen: &Chosen,
     start: u64,
-    take: &impl AsyncFn(Vec<Recorded>) -> Result<(), E>,
-) -> Result<(), E> {
+    take: &impl AsyncFn(Vec<Recorded>) -> Result<()>,
+) -> Result<()> {
     let of_shard = async |shard: u32| {
         let partition = ("feed", format!("{}#{shard}", hour(start)));
-        pages(journal, Some("feed"), partition, chosen, take).await
+        pages(journal, Query::index("feed", partition), chosen, take).await
     };
     try_join_all((0..SHARDS).map(of_shard)).await.map(drop)
 }
@@ -85,37 +86,30 @@ pub async fn of_hour<S: Store, E: From<StoreError>>(
 /// # Errors
 ///
 /// As [`of_hour`].
-pub async fn of_order<S: Store, E: From<StoreError>>(
+pub async fn of_order<S: Store>(
     journal: &S,
     chosen: &Chosen,
     order: &str,
-    take: &impl AsyncFn(Vec<Recorded>) -> Result<(), E>,
-) -> Result<(), E> {
-    let partition = ("pk", format!("order#{order}"));
-    pages(journal, None, partition, chosen, take).await
+    take: &impl AsyncFn(Vec<Recorded>) -> Result<()>,
+) -> Result<()> {
+    let query = Query::partition(format!("order#{order}"));
+    pages(journal, query, chosen, take).await
 }
 
-async fn pages<S: Store, E: From<StoreError>>(
+async fn pages<S: Store>(
     journal: &S,
-    index: Option<&'static str>,
-    partition: (&'static str, String),
+    mut query: Query,
     chosen: &Chosen,
-    take: &impl AsyncFn(Vec<Recorded>) -> Result<(), E>,
-) -> Result<(), E> {
-    let mut query = Query {
-        index,
-        partition,
-        up_to: None,
-        limit: None,
-        after: None,
-    };
+    take: &impl AsyncFn(Vec<Recorded>) -> Result<()>,
+) -> Result<()> {
     loop {
-        let page = journal.query(&query).await?;
+        let page = journal.query(&query).await;
+        let page = page.context("cannot read the journal")?;
         let events = page
             .items
             .iter()
             .map(recorded)
-            .collect::<Result<Vec<_>, _>>()?;
+            .collect::<Result<Vec<_>>>()?;
         let chosen: Vec<Recorded> = events.into_iter().filter(|it| chosen.takes(it)).collect();
         if !chosen.is_empty() {
             take(chosen).await?;
@@ -127,7 +121,7 @@ async fn pages<S: Store, E: From<StoreError>>(
     }
 }
 
-fn recorded(row: &Item) -> Result<Recorded, StoreError> {
+fn recorded(row: &Item) -> Result<Recorded> {
     let text = |name: &str| Some(row.get(name)?.as_str()?.to_owned());
     let read = || {
         let (pk, sk) = (text("pk")?, text("sk")?);
@@ -142,7 +136,7 @@ fn recorded(row: &Item) -> Result<Recorded, StoreError> {
             body: text("body")?,
         })
     };
-    read().ok_or_else(|| StoreError("a row of the journal is not as the journal writes it".into()))
+    read().context("a row of the journal is not as the journal writes it")
 }
 
 #[cfg(test)]
@@ -161,7 +155,7 @@ mod tests {
 
     #[test]
     fn the_hours_are_those_that_the_span_touches() {
-        let hours = |from, until| chosen(from, until).hours().collect::<Vec<_>>();
+        let hours = |from, until| hours(from, until).collect::<Vec<_>>();
         assert_eq!(hours(0, 0), [0; 0]);
         assert_eq!(hours(5, 6), [0]);
         assert_eq!(hours(HOUR - 1, HOUR), [0]);

@@ -1,6 +1,7 @@
 //! Answers on standard output: tables for people, JSON for programs.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
@@ -70,6 +71,13 @@ pub fn moment(milliseconds: i64) -> String {
         .unwrap_or_else(|_| milliseconds.to_string())
 }
 
+/// How many events a second that was, in whole events.
+#[must_use]
+pub fn per_second(events: u64, time: Duration) -> u64 {
+    let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1);
+    events.saturating_mul(1000) / milliseconds
+}
+
 /// An amount of money as the interface tells it, in words: `49.99 EUR`.
 #[must_use]
 pub fn money(total: &serde_json::Value) -> String {
@@ -115,6 +123,12 @@ fn layout(headings: &[&str], rows: &[Vec<String>]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_speed_is_whole_events_a_second_also_in_no_time() {
+        assert_eq!(per_second(500, Duration::from_millis(250)), 2000);
+        assert_eq!(per_second(3, Duration::ZERO), 3000);
+    }
 
     #[test]
     fn a_moment_is_utc_to_the_millisecond() {

@@ -17,12 +17,11 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::Common;
+use crate::feed;
 use crate::moment;
 use crate::output::{self, BOLD, GREEN};
 use crate::progress::Progress;
 use crate::target::Target;
-
-const HOUR: u64 = 60 * 60 * 1000;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -110,17 +109,27 @@ pub async fn republish(
             continue;
         }
         let outbox = DynamoStore::new(target.config(), table.as_str());
-        for hour in (since / HOUR..=now() / HOUR).map(|n| n * HOUR) {
+        for hour in feed::hours(since, now() + 1) {
             let rows = of_hour(&outbox, hour).await?;
             let (commands, events): (Vec<Item>, Vec<Item>) =
                 rows.into_iter().partition(|row| row.contains_key("to"));
-            let events: Vec<Item> = events
-                .into_iter()
-                .filter(|it| said_at(it) >= since)
-                .collect();
             done.commands += commands.len() as u64;
-            done.said += events.len() as u64;
-            let missing = missing(&journal, events, &mut done.known).await?;
+            let (mut said, mut keys) = (Vec::new(), Vec::new());
+            for row in events {
+                let (at, key) = filed(&row)?;
+                if at >= since {
+                    said.push(row);
+                    keys.push(key);
+                }
+            }
+            done.said += said.len() as u64;
+            let known = journal.get(&keys).await?;
+            let missing: Vec<Item> = said
+                .into_iter()
+                .zip(known)
+                .filter_map(|(row, known)| known.is_none().then_some(row))
+                .collect();
+            done.known += (keys.len() - missing.len()) as u64;
             if for_real {
                 done.published += publish(&topic, &missing).await?;
             }
@@ -129,19 +138,9 @@ pub async fn republish(
     Ok(done)
 }
 
+/// The outbox rows of an hour.
 async fn of_hour(outbox: &DynamoStore, start: u64) -> Result<Vec<Item>> {
-    let of_shard = async |shard: u32| -> Result<Vec<Item>> {
-        let mut query = Query::partition(format!("outbox#{}#{shard}", hour(start)));
-        let mut rows = Vec::new();
-        loop {
-            let page = outbox.query(&query).await?;
-            rows.extend(page.items);
-            query.after = page.next;
-            if query.after.is_none() {
-                return Ok(rows);
-            }
-        }
-    };
+    let of_shard = |shard| Query::partition(format!("outbox#{}#{shard}", hour(start))).all(outbox);
     Ok(try_join_all((0..SHARDS).map(of_shard)).await?.concat())
 }
 
@@ -149,53 +148,28 @@ fn text<'a>(row: &'a Item, name: &str) -> &'a str {
     row.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// The parts of an envelope that say where the journal has it.
-#[derive(Deserialize)]
-struct Filed<'a> {
-    #[serde(borrow)]
-    metadata: FiledUnder<'a>,
-}
-
-#[derive(Deserialize)]
-struct FiledUnder<'a> {
-    id: Cow<'a, str>,
-    subject: Cow<'a, str>,
-    timestamp: u64,
-}
-
-fn filed(row: &Item) -> Result<Filed<'_>> {
+/// When an event was said, and where the journal has it.
+fn filed(row: &Item) -> Result<(u64, Key)> {
+    #[derive(Deserialize)]
+    struct Envelope<'a> {
+        #[serde(borrow)]
+        metadata: Metadata<'a>,
+    }
+    #[derive(Deserialize)]
+    struct Metadata<'a> {
+        id: Cow<'a, str>,
+        subject: Cow<'a, str>,
+        timestamp: u64,
+    }
     let words = || format!("outbox row {} holds no envelope of ours", text(row, "sk"));
-    serde_json::from_str(text(row, "body")).with_context(words)
-}
-
-fn said_at(row: &Item) -> u64 {
-    // What cannot be read is looked at below, and told.
-    filed(row).map_or(u64::MAX, |filed| filed.metadata.timestamp)
-}
-
-async fn missing(journal: &DynamoStore, events: Vec<Item>, known: &mut u64) -> Result<Vec<Item>> {
-    let key = |row: &Item| {
-        let FiledUnder {
-            id,
-            subject,
-            timestamp,
-        } = filed(row)?.metadata;
-        anyhow::Ok(Key::of(
-            format!("order#{subject}"),
-            format!("{timestamp:013}#{id}"),
-        ))
-    };
-    let keys = events.iter().map(key).collect::<Result<Vec<Key>>>()?;
-    let rows = journal.get(&keys).await?;
-    let missing = events.into_iter().zip(rows);
-    let missing: Vec<Item> = missing
-        .filter(|(_, row)| {
-            *known += u64::from(row.is_some());
-            row.is_none()
-        })
-        .map(|(event, _)| event)
-        .collect();
-    Ok(missing)
+    let Envelope { metadata } = serde_json::from_str(text(row, "body")).with_context(words)?;
+    let Metadata {
+        id,
+        subject,
+        timestamp,
+    } = metadata;
+    let sort = format!("{timestamp:013}#{id}");
+    Ok((timestamp, Key::of(format!("order#{subject}"), sort)))
 }
 
 /// An outbox row as the relay reads it.

@@ -6,8 +6,8 @@
 //! Sent is what the journal holds, byte for byte, so that an event that was handled before is found by its id. How far it has come is
 //! written down hour by hour: killed and run again, a replay goes on where it was; and to send an hour twice does no harm.
 
+use std::borrow::Cow;
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -15,10 +15,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 use clap::Args;
 use dashpot::{DynamoStore, Key, Store, now};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use relay::chunk::chunks;
+use relay::fate::Fate;
+use relay::outbox::Event;
+use relay::queues::{Queues, SqsQueues};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -27,7 +30,7 @@ use super::dlq::Pace;
 use crate::aws::Explained;
 use crate::feed::{self, Chosen, Recorded};
 use crate::moment;
-use crate::output::{self, BOLD, GREEN};
+use crate::output::{self, BOLD, GREEN, per_second};
 use crate::progress::Progress;
 use crate::stack::state_directory;
 use crate::target::Target;
@@ -35,12 +38,10 @@ use crate::target::Target;
 /// The tag of a queue that takes the past.
 const REPLAYABLE: &str = "replayable";
 
-/// SQS takes at most ten messages, and 1 MiB, in a batch; an envelope has at most 200 KiB, so five always fit.
-const BATCH: usize = 10;
-const LARGE: usize = 100 * 1024;
-const FEW: usize = 5;
+/// The one queue, by its name among those that are known.
+const CONSUMER: &str = "consumer";
 
-/// How many batches of a page are on their way at once.
+/// How many calls for a page are on their way at once.
 const AT_ONCE: usize = 8;
 
 /// How often a message is sent that SQS does not take at once.
@@ -208,8 +209,7 @@ async fn send(
     let step = Progress::Shown.step(format!("send the past to {}{goes_on}", asked.to));
     let begun = Instant::now();
     let way = Way {
-        client: Client::new(target.config()),
-        queue,
+        queues: SqsQueues::new(target.config(), [(CONSUMER, queue)]),
         pace: Pace::new(Some(asked.rate)),
         sent: Cell::new(0),
     };
@@ -252,8 +252,7 @@ pub async fn past(target: &Target, to: &str, from: u64) -> Result<u64> {
         order: None,
     };
     let way = Way {
-        client: Client::new(target.config()),
-        queue: &queue,
+        queues: SqsQueues::new(target.config(), [(CONSUMER, queue.as_str())]),
         pace: Pace::new(None),
         sent: Cell::new(0),
     };
@@ -263,14 +262,13 @@ pub async fn past(target: &Target, to: &str, from: u64) -> Result<u64> {
 }
 
 /// The way to the queue.
-struct Way<'a> {
-    client: Client,
-    queue: &'a str,
+struct Way {
+    queues: SqsQueues,
     pace: Pace,
     sent: Cell<u64>,
 }
 
-impl Way<'_> {
+impl Way {
     /// Sends the chosen events; after each hour `written` is told of it.
     async fn take<S: Store>(
         &self,
@@ -281,12 +279,12 @@ impl Way<'_> {
         written: impl AsyncFn(u64) -> Result<()>,
     ) -> Result<()> {
         let take = async |page: Vec<Recorded>| -> Result<()> {
-            let batches = stream::iter(batches(page)).map(Ok);
-            let sending = batches.try_for_each_concurrent(AT_ONCE, async |batch: Vec<Recorded>| {
-                self.pace.wait(batch.len()).await;
-                let count = batch.len() as u64;
-                deliver(&self.client, self.queue, batch).await?;
-                self.sent.set(self.sent.get() + count);
+            let events: Vec<Event<'_>> = page.iter().map(event).collect();
+            let calls = stream::iter(chunks(&events, Event::bytes)).map(Ok);
+            let sending = calls.try_for_each_concurrent(AT_ONCE, async |call: &[Event<'_>]| {
+                self.pace.wait(call.len()).await;
+                deliver(&self.queues, call.iter().collect()).await?;
+                self.sent.set(self.sent.get() + call.len() as u64);
                 Ok::<(), anyhow::Error>(())
             });
             sending.await?;
@@ -305,107 +303,53 @@ async fn walk<S: Store>(
     take: &impl AsyncFn(Vec<Recorded>) -> Result<()>,
     written: impl AsyncFn(u64) -> Result<()>,
 ) -> Result<()> {
-    let take = async |page| take(page).await.map_err(Stopped);
     if let Some(order) = &chosen.order {
-        return Ok(feed::of_order(journal, chosen, order, &take).await?);
+        return feed::of_order(journal, chosen, order, take).await;
     }
-    for hour in chosen
-        .hours()
+    for hour in feed::hours(chosen.from, chosen.until)
         .filter(|hour| after.is_none_or(|after| *hour > after))
     {
-        feed::of_hour(journal, chosen, hour, &take).await?;
+        feed::of_hour(journal, chosen, hour, take).await?;
         written(hour).await?;
     }
     Ok(())
 }
 
-/// Why a walk ended early.
-#[derive(Debug)]
-struct Stopped(anyhow::Error);
-
-impl From<dashpot::StoreError> for Stopped {
-    fn from(error: dashpot::StoreError) -> Self {
-        Self(anyhow::Error::from(error).context("cannot read the journal"))
+/// As SNS delivers it, raw.
+fn event(recorded: &Recorded) -> Event<'_> {
+    let text = |text: &'_ Option<String>| text.clone().filter(|it| !it.is_empty()).map(Cow::Owned);
+    Event {
+        body: recorded.body.as_str().into(),
+        event_type: recorded.event_type.as_str().into(),
+        version: recorded.version.map(|version| version.to_string().into()),
+        correlation_id: text(&recorded.correlation_id),
+        traceparent: None,
+        group: text(&recorded.customer),
+        to: None,
     }
 }
 
-impl From<Stopped> for anyhow::Error {
-    fn from(Stopped(cause): Stopped) -> Self {
-        cause
-    }
-}
-
-fn batches(page: Vec<Recorded>) -> Vec<Vec<Recorded>> {
-    let mut batches: Vec<Vec<Recorded>> = Vec::new();
-    for event in page {
-        let most = if event.body.len() > LARGE { FEW } else { BATCH };
-        match batches.last_mut() {
-            Some(last) if last.len() < most => last.push(event),
-            _ => batches.push(vec![event]),
-        }
-    }
-    batches
-}
-
-/// Sends a batch, and what SQS does not take of it again.
-async fn deliver(client: &Client, queue: &str, mut batch: Vec<Recorded>) -> Result<()> {
+/// Sends what fits into one call, and what the queue does not take of it again.
+async fn deliver(queues: &SqsQueues, mut events: Vec<&Event<'_>>) -> Result<()> {
     let mut pause = Duration::from_millis(200);
     for _ in 0..TRIES {
-        let entries = batch.iter().enumerate().map(|(n, event)| entry(n, event));
-        let entries = entries.collect::<Result<Vec<_>>>()?;
-        let answer = client
-            .send_message_batch()
-            .queue_url(queue)
-            .set_entries(Some(entries))
-            .send()
-            .await
-            .explained()?;
-        if let Some(refused) = answer.failed.iter().find(|entry| entry.sender_fault) {
-            bail!(
-                "SQS refuses an event: {}",
-                refused.message.as_deref().unwrap_or(&refused.code)
-            );
+        let fates = queues.send(CONSUMER, &events).await;
+        let mut left = Vec::new();
+        for (event, fate) in events.into_iter().zip(fates) {
+            match fate {
+                Fate::Published => {}
+                Fate::Failed(_) => left.push(event),
+                Fate::Unpublishable(why) => bail!("SQS refuses an event: {why}"),
+            }
         }
-        let taken: Vec<String> = answer
-            .successful
-            .into_iter()
-            .map(|entry| entry.id)
-            .collect();
-        let mut n = 0;
-        batch.retain(|_| {
-            n += 1;
-            !taken.contains(&(n - 1).to_string())
-        });
-        if batch.is_empty() {
+        if left.is_empty() {
             return Ok(());
         }
+        events = left;
         tokio::time::sleep(pause).await;
         pause *= 2;
     }
-    Err(anyhow!("SQS does not take {} events", batch.len()))
-}
-
-/// As SNS delivers it, raw.
-fn entry(n: usize, event: &Recorded) -> Result<SendMessageBatchRequestEntry> {
-    let version = event.version.map(|version| version.to_string());
-    let attributes = [
-        ("type", "String", Some(&event.event_type)),
-        ("version", "Number", version.as_ref()),
-        ("correlationId", "String", event.correlation_id.as_ref()),
-    ];
-    let attributes = attributes.into_iter().filter_map(|(name, kind, value)| {
-        let value = value.filter(|value| !value.is_empty())?;
-        let value = MessageAttributeValue::builder()
-            .data_type(kind)
-            .string_value(value);
-        Some((name.to_owned(), value.build().ok()?))
-    });
-    Ok(SendMessageBatchRequestEntry::builder()
-        .id(n.to_string())
-        .message_body(&event.body)
-        .set_message_attributes(Some(attributes.collect::<HashMap<_, _>>()))
-        .set_message_group_id(event.customer.clone())
-        .build()?)
+    Err(anyhow!("SQS does not take {} events", events.len()))
 }
 
 fn span(seconds: u64) -> String {
@@ -414,11 +358,6 @@ fn span(seconds: u64) -> String {
         (0, minutes, seconds) => format!("{minutes} min {seconds} s"),
         (hours, minutes, _) => format!("{hours} h {minutes} min"),
     }
-}
-
-fn per_second(events: u64, time: Duration) -> u64 {
-    let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1);
-    events.saturating_mul(1000) / milliseconds
 }
 
 /// What a consumer has handled, where it keeps a row `seen#{event id}` of each event.

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{Common, Target};
 use crate::aws::Explained;
-use crate::output::{self, BOLD, GREEN, RED};
+use crate::output::{self, BOLD, GREEN, RED, per_second};
 use crate::progress::Progress;
 
 /// How many rows of the journal are read at a time: after so many, progress is shown, and written down.
@@ -192,20 +192,9 @@ async fn time_out(target: &Target) -> Result<Duration> {
     ))
 }
 
-fn per_second(events: u64, time: Duration) -> u64 {
-    let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1);
-    events.saturating_mul(1000) / milliseconds
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_speed_is_whole_events_a_second_also_in_no_time() {
-        assert_eq!(per_second(500, Duration::from_millis(250)), 2000);
-        assert_eq!(per_second(3, Duration::ZERO), 3000);
-    }
 
     #[test]
     fn what_is_left_is_a_guess() {
