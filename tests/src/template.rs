@@ -14,11 +14,13 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
+pub use dashpot_cli::resources::service_name;
+
 /// The rows of its table of stages.
 pub const STAGES: [&str; 3] = ["laptop", "dev", "prod"];
 
-/// Those that take events from a queue of their own.
-pub const CONSUMERS: [&str; 7] = [
+/// Those that take events from the topic, through a queue of their own.
+pub const SUBSCRIBERS: [&str; 7] = [
     "Inventory",
     "Payments",
     "Warehouse",
@@ -28,8 +30,21 @@ pub const CONSUMERS: [&str; 7] = [
     "Listing",
 ];
 
+/// Those that take messages from a queue of their own: the subscribers, and those whom jobs are sent to.
+pub const CONSUMERS: [&str; 9] = [
+    "Inventory",
+    "Payments",
+    "Warehouse",
+    "Email",
+    "Analytics",
+    "Journal",
+    "Listing",
+    "Invoices",
+    "InvoicesUrgent",
+];
+
 /// All of them.
-pub const SERVICES: [&str; 11] = [
+pub const SERVICES: [&str; 13] = [
     "Checkout",
     "Sweeper",
     "Relay",
@@ -40,8 +55,16 @@ pub const SERVICES: [&str; 11] = [
     "Analytics",
     "Journal",
     "Listing",
+    "Invoices",
+    "InvoicesUrgent",
     "Orders",
 ];
+
+/// The folder, package and binary of a service: its name, but for a second queue of the same work.
+#[must_use]
+pub fn binary(service: &str) -> String {
+    service_name(service.strip_suffix("Urgent").unwrap_or(service))
+}
 
 /// Where the template lies.
 #[must_use]

@@ -17,7 +17,7 @@
 
 use dashpot::{Claim, Claims, Context, Effects, Envelope, Failure, FailureExt, Handler, Item};
 use payment_gateway::{Gateway, IntentId};
-use shop_events::{OrderCancelled, StockRejected, StockReserved};
+use shop_events::{Lines, OrderCancelled, StockRejected, StockReserved};
 
 use crate::call::Call;
 use crate::payment::{Payment, State, to_capture, to_undo};
@@ -106,6 +106,7 @@ fn payment(event: Incoming) -> Option<Payment> {
             user_id: e.user_id,
             customer: e.customer,
             total: e.total,
+            items: e.items,
             payment_intent_id: e.payment_intent_id?,
         },
         Incoming::StockRejected(e) => Payment {
@@ -113,6 +114,7 @@ fn payment(event: Incoming) -> Option<Payment> {
             user_id: e.user_id,
             customer: e.customer,
             total: e.total,
+            items: Lines::default(),
             payment_intent_id: e.payment_intent_id?,
         },
         Incoming::OrderCancelled(e) => Payment {
@@ -120,6 +122,7 @@ fn payment(event: Incoming) -> Option<Payment> {
             user_id: e.user_id,
             customer: e.customer,
             total: e.total,
+            items: Lines::default(),
             payment_intent_id: e.payment_intent_id?,
         },
     })

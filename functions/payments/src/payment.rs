@@ -2,8 +2,8 @@
 
 use dashpot::{Claim, Claimed, Context, Effects, Failure, FailureExt, Item, Key, Value};
 use shop_events::{
-    Customer, IntentId, Money, OrderId, PaymentCaptured, PaymentFailed, PaymentRefunded,
-    PaymentVoided, UserId,
+    Customer, IntentId, Lines, Money, OrderId, PaymentCaptured, PaymentFailed, PaymentRefunded,
+    PaymentVoided, UserId, WriteInvoice,
 };
 
 use crate::ledger::{Entry, Kind};
@@ -93,6 +93,9 @@ pub fn to_undo(order: &OrderId, intent: &IntentId) -> Claim {
         .set("intentId", intent.as_str())
 }
 
+/// The queue of those who write invoices.
+pub const INVOICES: &str = "invoices";
+
 /// What every event about a payment says.
 #[derive(Debug, Clone)]
 pub struct Payment {
@@ -104,6 +107,8 @@ pub struct Payment {
     pub customer: Option<Customer>,
     /// What the order costs: what checkout had held.
     pub total: Money,
+    /// What it is paid for; empty where nothing will be.
+    pub items: Lines,
     /// The provider's name for the hold.
     pub payment_intent_id: IntentId,
 }
@@ -122,7 +127,8 @@ pub enum Outcome {
 }
 
 impl Payment {
-    /// Records how an act ended: the state, the ledger's entry, and the event that tells of it, in one transaction.
+    /// Records how an act ended: the state, the ledger's entry, the event that tells of it, and of a
+    /// capture the job of writing its invoice, in one transaction.
     #[must_use]
     pub fn record(self, outcome: Outcome, claimed: &Claimed, cx: &Context) -> Effects {
         let (state, kind, amount) = match &outcome {
@@ -151,15 +157,20 @@ impl Payment {
             customer,
             payment_intent_id,
             total: _,
+            items,
         } = self;
         match outcome {
-            Outcome::Captured(_) => effects.emit(&PaymentCaptured {
-                order_id,
-                user_id,
-                customer,
-                amount,
-                payment_intent_id,
-            }),
+            Outcome::Captured(_) => {
+                let captured = PaymentCaptured {
+                    order_id,
+                    user_id,
+                    customer,
+                    amount,
+                    payment_intent_id,
+                };
+                let effects = effects.emit(&captured);
+                effects.command(INVOICES, &WriteInvoice::of(captured, items, cx.now))
+            }
             Outcome::Refunded(_) => effects.emit(&PaymentRefunded {
                 order_id,
                 user_id,

@@ -1,6 +1,7 @@
 //! Every event of the shop: what it is called, what it says, and how older versions are read.
 //!
 //! - [`order`], [`stock`], [`payment`], [`pick_list`]: the events, one file per subject
+//! - [`invoice`]: a command, for its one receiver
 //! - [`address`], [`id`], [`mod@line`], [`money`]: what they are made of, valid by construction
 //!
 //! Every payload is self-contained: whoever takes it finds in it all that its work needs.
@@ -27,6 +28,7 @@ macro_rules! order_event {
 
 pub mod address;
 pub mod id;
+pub mod invoice;
 pub mod line;
 pub mod money;
 pub mod order;
@@ -36,6 +38,7 @@ pub mod stock;
 
 pub use address::{Address, InvalidAddress};
 pub use id::{IntentId, OrderId, Sku, UserId};
+pub use invoice::WriteInvoice;
 pub use line::{Line, Lines, TooManyLines};
 pub use money::{Currency, Money};
 pub use order::{

@@ -7,10 +7,10 @@ use std::time::Duration;
 use dashpot::Recovery;
 use serde_json::Value;
 
-use crate::template::{Template, list};
+use crate::template::{Template, list, text};
 
-/// Those that take events from a queue of their own, as they name themselves.
-pub const CONSUMERS: [&str; 7] = [
+/// Those that take messages from a queue of their own, as they name themselves.
+pub const CONSUMERS: [&str; 9] = [
     "inventory",
     "payments",
     "warehouse",
@@ -18,6 +18,8 @@ pub const CONSUMERS: [&str; 7] = [
     "analytics",
     "journal",
     "listing",
+    "invoices",
+    "invoices-urgent",
 ];
 
 /// Those whose tables have a stream: who says events.
@@ -34,6 +36,8 @@ pub struct Consumed {
     pub dead_retention: Duration,
     /// The receive after which SQS gives a message up.
     pub max_receive_count: u32,
+    /// Whether it subscribes to the topic; else jobs are sent to it.
+    pub subscribes: bool,
     /// The types that the subscription lets through; none is all.
     pub filter: Option<BTreeSet<String>>,
     /// The mapping's batch size.
@@ -70,6 +74,8 @@ pub struct Blueprint {
     pub consumers: BTreeMap<&'static str, Consumed>,
     /// By producer.
     pub streams: BTreeMap<&'static str, Relayed>,
+    /// The queues that the relay sends commands to.
+    pub commanded: BTreeSet<String>,
     /// Every function's time-out.
     pub timeouts: BTreeMap<&'static str, Duration>,
     /// What becomes of failures.
@@ -96,6 +102,7 @@ impl Blueprint {
             consumers: CONSUMERS
                 .map(|name| (name, consumed(template, name)))
                 .into(),
+            commanded: commanded(template),
             streams: PRODUCERS.map(|name| (name, relayed(template, name))).into(),
             timeouts: CONSUMERS
                 .into_iter()
@@ -115,9 +122,23 @@ impl Blueprint {
     }
 }
 
-/// `inventory` is `Inventory` in the template's logical ids.
+/// `invoices-urgent` is `InvoicesUrgent` in the template's logical ids.
 fn logical(name: &str) -> String {
-    format!("{}{}", name[..1].to_uppercase(), &name[1..])
+    let words = name.split('-');
+    words
+        .map(|word| format!("{}{}", word[..1].to_uppercase(), &word[1..]))
+        .collect()
+}
+
+/// The names in `QUEUES`, each of which must be the queue of that name.
+fn commanded(template: &Template) -> BTreeSet<String> {
+    let queues = text(&template.of_function("Relay", "Environment")["Variables"]["QUEUES"]);
+    let named = queues.split(',').map(|entry| {
+        let (name, url) = entry.split_once('=').unwrap();
+        assert_eq!(url, format!("${{{}Queue}}", logical(name)));
+        name.to_owned()
+    });
+    named.collect()
 }
 
 fn number(value: &Value) -> u64 {
@@ -138,10 +159,11 @@ fn consumed(template: &Template, name: &str) -> Consumed {
     let id = logical(name);
     let queue = template.properties(&format!("{id}Queue"));
     let dead_letters = template.properties(&format!("{id}DeadLetterQueue"));
-    let subscription = template.properties(&format!("{id}Subscription"));
+    let subscription = template.resources.get(&format!("{id}Subscription"));
     let mapping = &template.properties(&format!("{id}Function"))["Events"]["Messages"];
     let mapping = &mapping["Properties"];
-    let filter = subscription["FilterPolicy"].as_object().map(|policy| {
+    let policy = subscription.and_then(|it| it["Properties"]["FilterPolicy"].as_object());
+    let filter = policy.map(|policy| {
         let types = list(&policy["type"]);
         types.into_iter().map(str::to_owned).collect()
     });
@@ -151,6 +173,7 @@ fn consumed(template: &Template, name: &str) -> Consumed {
         dead_retention: seconds(&dead_letters["MessageRetentionPeriod"]),
         max_receive_count: u32::try_from(number(&queue["RedrivePolicy"]["maxReceiveCount"]))
             .unwrap(),
+        subscribes: subscription.is_some(),
         filter,
         batch_size: usize::try_from(number(&mapping["BatchSize"])).unwrap(),
         window: seconds(&mapping["MaximumBatchingWindowInSeconds"]),

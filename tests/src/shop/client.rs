@@ -14,16 +14,18 @@ use dashpot::{
     Write,
 };
 use dashpot_testing::fault::Faults;
-use dashpot_testing::{MemoryStore, SimPort};
+use dashpot_testing::{MemoryStore, Outgoing, SimPort, SimQueue};
 use email::letter::Letter;
 use email::mailer::{MailError, Mailer};
+use invoices::cabinet::{Cabinet, Kept, NotKept};
 use payment_gateway::{Authorisation, Gateway, GatewayError, Intent, IntentId, OrderId, Refund};
 use relay::dead_letters::{DeadLetters, NotParked};
 use relay::fate::Fate;
 use relay::outbox::{Event, Inserted};
-use relay::queues::Queues;
+use relay::queues::{Queues, unknown};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use super::Shop;
 use super::bucket::Bucket;
 use super::letterbox::Letterbox;
 use super::provider::Provider;
@@ -218,13 +220,49 @@ fn published(event: &Event<'_>) -> Published {
     }
 }
 
-/// The queues for commands. Nobody in the shop sends one.
+/// SQS, through the SDK, for the relay's commands.
 #[derive(Debug)]
-pub(super) struct NoQueues;
+pub(super) struct QueuesPort {
+    pub(super) sdk: Sdk,
+    pub(super) shop: Arc<Shop>,
+}
 
-impl Queues for NoQueues {
-    async fn send(&self, to: &str, _: &[&Event<'_>]) -> Vec<Fate> {
-        panic!("the relay knows no queue {to:?}");
+impl Queues for QueuesPort {
+    async fn send(&self, to: &str, commands: &[&Event<'_>]) -> Vec<Fate> {
+        assert!((1..=10).contains(&commands.len()), "{}", commands.len());
+        let Some((name, (queue, _))) = self.shop.queues.get_key_value(to) else {
+            return vec![unknown(to); commands.len()];
+        };
+        let told = self.shop.blueprint.commanded.contains(*name);
+        assert!(told, "template.yaml does not tell the relay of {to}");
+        let batch: Vec<Outgoing> = commands.iter().map(|it| published(it).into()).collect();
+        let all = |fate: Fate| vec![fate; batch.len()];
+        let take = |queue: &SimQueue, batch: &[Outgoing]| {
+            for outgoing in batch {
+                queue.send(outgoing.clone()).unwrap();
+            }
+        };
+        let attempt = || {
+            let (queue, entries) = (Arc::clone(queue), batch.clone());
+            let act = async move {
+                take(&queue, &entries);
+                Ok(vec![Fate::Published; entries.len()])
+            };
+            let error = |fault: Fault| match fault {
+                // SQS takes some entries of a batch and refuses others.
+                Fault::Conflict => {
+                    let mut fates = all(Fate::Published);
+                    fates[0] = Fate::Failed("InternalError".into());
+                    take(&self.shop.queues[to].0, &batch[1..]);
+                    Ok(fates)
+                }
+                fault => Err(fault.to_string()),
+            };
+            self.sdk.faults.call("queues.send", act, error)
+        };
+        let silence = || Err("no answer in time".to_owned());
+        let answer = self.sdk.call(attempt, Result::is_err, silence).await;
+        answer.unwrap_or_else(|error| all(Fate::Failed(error)))
     }
 }
 
@@ -276,13 +314,32 @@ impl Archive for Shelf {
         let attempt = || {
             let (bucket, key, body) = (Arc::clone(&self.bucket), key.to_owned(), body.clone());
             let act = async move {
-                bucket.put(&key, body);
+                bucket.put(&key, body.into_bytes());
                 Ok(())
             };
             let error = |fault: Fault| Err(NotArchived(fault.to_string()));
             self.sdk.faults.call("archive.put", act, error)
         };
         let silence = || Err(NotArchived("no answer in time".into()));
+        self.sdk.call(attempt, Result::is_err, silence).await
+    }
+}
+
+impl Cabinet for Shelf {
+    async fn put_new(&self, key: &str, document: Vec<u8>) -> Result<Kept, NotKept> {
+        let attempt = || {
+            let (bucket, key, document) =
+                (Arc::clone(&self.bucket), key.to_owned(), document.clone());
+            let act = async move {
+                Ok(match bucket.put_new(&key, document) {
+                    true => Kept::Now,
+                    false => Kept::Before,
+                })
+            };
+            let error = |fault: Fault| Err(NotKept(fault.to_string()));
+            self.sdk.faults.call("cabinet.put_new", act, error)
+        };
+        let silence = || Err(NotKept("no answer in time".into()));
         self.sdk.call(attempt, Result::is_err, silence).await
     }
 }

@@ -6,18 +6,19 @@ use std::sync::Arc;
 use dashpot::{Consumer, FromMessage, Invocation, Mode, Queue};
 use dashpot_testing::fault::Faults;
 use dashpot_testing::{Function, FunctionError};
+use invoices::seller::Seller;
 use sweeper::sweep::{Sweeper, Swept};
 
 use super::Shop;
 use super::client::{
-    Carrier, NoDeadLetters, NoQueues, QueuePort, Sdk, Shelf, Table, TopicPort, Wire,
+    Carrier, NoDeadLetters, QueuePort, QueuesPort, Sdk, Shelf, Table, TopicPort, Wire,
 };
 
 /// What a process is about where its messages are about several things.
 pub(super) const MIXED: &str = "a mixed batch";
 
 /// The types that the shop knows.
-const TYPES: [&str; 13] = [
+const TYPES: [&str; 14] = [
     "order.placed",
     "order.created",
     "order.cancellation_requested",
@@ -31,6 +32,7 @@ const TYPES: [&str; 13] = [
     "payment.failed",
     "pick_list.created",
     "pick_list.packed",
+    "invoice.write",
 ];
 
 /// What an event of Lambda is about.
@@ -102,7 +104,7 @@ impl Shop {
     }
 
     pub(super) async fn invoke(
-        &self,
+        self: &Arc<Self>,
         name: &'static str,
         event: &str,
         invocation: &Invocation,
@@ -165,19 +167,36 @@ impl Shop {
                 "listing" => {
                     answer(listing::consumer(store, queue, recovery), event, invocation).await
                 }
+                "invoices" | "invoices-urgent" => {
+                    let cabinet = Shelf {
+                        sdk: self.sdk(&process),
+                        bucket: Arc::clone(&self.cabinet),
+                    };
+                    let seller = Seller::parse("Shop", "19").unwrap();
+                    let consumer = invoices::consumer(store, cabinet, seller, queue, recovery);
+                    answer(consumer, event, invocation).await
+                }
                 other => panic!("{other} consumes nothing"),
             }
         };
         self.in_process(name, subject(event), consumed).await?
     }
 
-    async fn relay(&self, event: &str, invocation: &Invocation) -> Result<String, FunctionError> {
+    async fn relay(
+        self: &Arc<Self>,
+        event: &str,
+        invocation: &Invocation,
+    ) -> Result<String, FunctionError> {
         let relayed = |process: Faults| async move {
             let topic = TopicPort {
                 sdk: self.sdk(&process),
                 topic: Arc::clone(&self.topic),
             };
-            let relay = relay::handler::Relay::new(topic, NoQueues, NoDeadLetters).log_to(|_| {});
+            let queues = QueuesPort {
+                sdk: self.sdk(&process),
+                shop: Arc::clone(self),
+            };
+            let relay = relay::handler::Relay::new(topic, queues, NoDeadLetters).log_to(|_| {});
             relay.handle(event, invocation).await
         };
         let answer = self.in_process("relay", subject(event), relayed).await?;
@@ -205,7 +224,7 @@ impl Shop {
     pub(super) fn table(&self, name: &'static str, process: &Faults) -> Table {
         Table {
             sdk: self.sdk(process),
-            table: Arc::clone(&self.tables[name]),
+            table: Arc::clone(&self.tables[name.trim_end_matches("-urgent")]),
         }
     }
 

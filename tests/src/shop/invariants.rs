@@ -79,6 +79,7 @@ impl Shop {
             books.letters_are_sent(),
             books.analytics_counts_what_the_journal_holds(),
             books.the_archive_is_the_journal(),
+            books.every_capture_has_one_invoice(),
             books.listing_is_what_the_journal_adds_up_to(),
             books.what_was_promised_exists(),
             books.what_is_shown_is_what_the_journal_holds(),
@@ -97,6 +98,10 @@ fn order_of(body: &str) -> String {
 
 fn text<'a>(row: &'a Item, name: &str) -> &'a str {
     row.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn utf8(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
 }
 
 fn number(row: &Item, name: &str) -> i64 {
@@ -163,12 +168,8 @@ impl Books<'_> {
                     note.unwrap_or("given up by SQS".into())
                 ));
             }
-            let filter = &self.shop.blueprint.consumers[name].filter;
-            let taken = self.events.values().filter(|event| {
-                filter
-                    .as_ref()
-                    .is_none_or(|filter| filter.contains(&event.event_type))
-            });
+            let events = self.events.values();
+            let taken = events.filter(|it| self.shop.is_subscribed(name, &it.event_type));
             for event in taken {
                 violations.extend(broken(self.has_mark(name, event), || {
                     format!("{name}: {} {} has left no mark", event.event_type, event.id)
@@ -211,6 +212,7 @@ impl Books<'_> {
         let outbox: BTreeSet<String> = PRODUCERS
             .into_iter()
             .flat_map(|table| self.rows(table, "outbox#"))
+            .filter(|row| !row.contains_key("to"))
             .map(|row| text(&row, "sk").to_owned())
             .collect();
         let own = self.events.values().filter(|event| !foreign(event));
@@ -614,7 +616,7 @@ impl Books<'_> {
         for row in self.rows("analytics", "objects#") {
             let day = text(&row, "pk").trim_start_matches("objects#");
             let key = analytics::archive::key(day, text(&row, "sk"));
-            let lines = objects.get(&key).map_or("", String::as_str).lines();
+            let lines = objects.get(&key).map_or("", |it| utf8(it)).lines();
             let lines: Vec<_> = lines.map(by_id).collect();
             let said = number(&row, "events");
             violations.extend(broken(i64::try_from(lines.len()) == Ok(said), || {
@@ -632,13 +634,63 @@ impl Books<'_> {
         }));
         let all: BTreeSet<_> = objects
             .values()
-            .flat_map(|it| it.lines())
+            .flat_map(|it| utf8(it).lines())
             .map(by_id)
             .collect();
         let known: BTreeSet<_> = events.into_iter().collect();
         violations.extend(broken(all == known, || {
             "the bucket without the table says something else".to_owned()
         }));
+        violations
+    }
+
+    /// Each order whose money was captured has one document and one number, and nobody else has; each series counts without
+    /// a gap; and what is counted as written is what lies there.
+    fn every_capture_has_one_invoice(&self) -> Violations {
+        let captured = self.orders().filter(|it| self.said(it, "payment.captured"));
+        let captured: BTreeSet<String> = captured.map(str::to_owned).collect();
+        let documents = self.shop.cabinet.objects();
+        let mut invoiced = BTreeSet::new();
+        let mut violations = Violations::new();
+        let mut series: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
+        for row in self.rows("invoices", "invoice#") {
+            let (series_of, n) = text(&row, "number").rsplit_once('-').unwrap();
+            let numbers = series.entry(series_of.to_owned()).or_default();
+            numbers.insert(n.parse().unwrap());
+            if text(&row, "sk") != "document" {
+                continue;
+            }
+            invoiced.insert(text(&row, "pk").trim_start_matches("invoice#").to_owned());
+            let document = documents.get(text(&row, "object"));
+            let number = format!("Invoice {}", text(&row, "number"));
+            let is_its_own =
+                document.is_some_and(|it| memchr::memmem::find(it, number.as_bytes()).is_some());
+            violations.extend(broken(is_its_own, || {
+                format!("{number} is not in {}", text(&row, "object"))
+            }));
+        }
+        let written = self.rows("invoices", "written#");
+        let written: i64 = written.iter().map(|row| number(row, "invoices")).sum();
+        let counts = [
+            documents.len(),
+            invoiced.len(),
+            usize::try_from(written).unwrap_or_default(),
+        ];
+        violations.extend(broken(invoiced == captured, || {
+            format!("invoices of {invoiced:?}, captured were {captured:?}")
+        }));
+        violations.extend(broken(counts == [captured.len(); 3], || {
+            format!(
+                "(documents, rows, counted) are {counts:?} of {} captures",
+                captured.len()
+            )
+        }));
+        for (name, numbers) in series {
+            let gapless = numbers.iter().copied().eq(1..=numbers.len());
+            violations.extend(broken(gapless, || {
+                format!("the series {name} has {numbers:?}")
+            }));
+        }
         violations
     }
 

@@ -78,6 +78,8 @@ pub struct Shop {
     pub letterbox: Arc<Letterbox>,
     /// The archive of analytics, in S3.
     pub archive: Arc<Bucket>,
+    /// The invoices, in S3.
+    pub cabinet: Arc<Bucket>,
     /// What customers were told, in order.
     answers: Mutex<Vec<Outcome>>,
     /// The orders whose cancellation was asked for, as customers were told.
@@ -136,7 +138,9 @@ impl Shop {
             let dead_letters = queue(dead_letters, Duration::from_secs(30), it.dead_retention);
             let own = queue((*name).to_owned(), it.visibility_timeout, it.retention);
             own.redrive_to(&dead_letters, it.max_receive_count);
-            topic.subscribe(it.filter.clone(), &own);
+            if it.subscribes {
+                topic.subscribe(it.filter.clone(), &own);
+            }
             queues.insert(*name, (own, dead_letters));
         }
         let fortnight = Duration::from_hours(14 * 24);
@@ -156,6 +160,7 @@ impl Shop {
             provider: Arc::default(),
             letterbox: Arc::default(),
             archive: Arc::default(),
+            cabinet: Arc::default(),
             answers: Mutex::default(),
             cancellations: Mutex::default(),
             shown: Mutex::default(),

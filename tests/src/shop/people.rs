@@ -8,6 +8,7 @@ use dashpot::MessageAttribute;
 use dashpot_testing::fault::{Call, Fault, Faults};
 use dashpot_testing::{Outgoing, SimQueue};
 use serde_json::{Value, json};
+use shop_events::WriteInvoice;
 use tokio::time::{sleep, timeout, timeout_at};
 use warehouse::packing::{PackError, pack};
 
@@ -188,6 +189,35 @@ impl Shop {
         }
     }
 
+    /// Somebody wants the invoice of a paid order at once: the same job, to the queue that waits for nothing else.
+    pub fn ask_for_invoice(&self, order_id: &str) {
+        let taken = self.topic.taken();
+        let said = |event_type: &str| {
+            let mut events = taken.iter().filter(|it| it.event_type == event_type);
+            let event = events.find_map(|it| {
+                let envelope: Value = serde_json::from_str(&it.body).unwrap();
+                (envelope["payload"]["orderId"] == order_id).then_some(envelope)
+            });
+            event.unwrap_or_else(|| panic!("{order_id}: no {event_type}"))
+        };
+        let (reserved, captured) = (said("stock.reserved"), said("payment.captured"));
+        let items = serde_json::from_value(reserved["payload"]["items"].clone()).unwrap();
+        let captured_at = captured["metadata"]["timestamp"].as_u64().unwrap();
+        let captured = serde_json::from_value(captured["payload"].clone()).unwrap();
+        let job = WriteInvoice::of(captured, items, captured_at);
+        let body = json!({
+            "type": "invoice.write", "payload": job,
+            "metadata": { "id": format!("urgent-{order_id}"), "timestamp": self.clock.now(), "version": 1 },
+        });
+        let queue = &self.queues["invoices-urgent"].0;
+        queue
+            .send(Outgoing {
+                body: body.to_string(),
+                ..Outgoing::default()
+            })
+            .unwrap();
+    }
+
     /// The reference text's own message, from a producer of the first version.
     pub fn publish_first_version(&self, order_id: &str) {
         let body = json!({
@@ -233,10 +263,9 @@ impl Shop {
 
     /// Whether a consumer gets events of that type.
     pub(super) fn is_subscribed(&self, consumer: &str, event_type: &str) -> bool {
-        let filter = &self.blueprint.consumers[consumer].filter;
-        filter
-            .as_ref()
-            .is_none_or(|filter| filter.contains(event_type))
+        let consumer = &self.blueprint.consumers[consumer];
+        let filter = consumer.filter.as_ref();
+        consumer.subscribes && filter.is_none_or(|filter| filter.contains(event_type))
     }
 
     /// Sends every dead letter again whose cause may be cured, as `dashpot dlq replay` does; how many. What else lies

@@ -25,6 +25,28 @@ pub struct Published {
     pub group: Option<String>,
 }
 
+impl From<Published> for Outgoing {
+    fn from(message: Published) -> Self {
+        let attributes = message
+            .attributes
+            .into_iter()
+            .map(|(name, (data_type, value))| {
+                let attribute = MessageAttribute {
+                    data_type: data_type.to_owned(),
+                    string_value: Some(value),
+                    binary_value: None,
+                };
+                (name, attribute)
+            });
+        Self {
+            body: message.body,
+            attributes: attributes.collect(),
+            group: message.group,
+            ..Self::default()
+        }
+    }
+}
+
 /// An event that the topic has taken, once for each time that it was published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {
@@ -88,18 +110,6 @@ impl Topic {
     /// Sends a message to every queue whose filter lets it through.
     pub fn deliver(&self, message: &Published) {
         let event_type = message.attributes.get("type").map(|(_, value)| value);
-        let attributes: BTreeMap<String, MessageAttribute> = message
-            .attributes
-            .iter()
-            .map(|(name, (data_type, value))| {
-                let attribute = MessageAttribute {
-                    data_type: (*data_type).to_owned(),
-                    string_value: Some(value.clone()),
-                    binary_value: None,
-                };
-                (name.clone(), attribute)
-            })
-            .collect();
         for subscription in lock(&self.subscriptions).iter() {
             let passes = subscription.filter.as_ref().is_none_or(|filter| {
                 event_type.is_some_and(|event_type| filter.contains(event_type))
@@ -108,11 +118,8 @@ impl Topic {
                 continue;
             }
             let outgoing = Outgoing {
-                body: message.body.clone(),
-                attributes: attributes.clone(),
-                group: message.group.clone(),
                 delay: Some(Duration::from_secs(fastrand::u64(..=LATEST))),
-                ..Outgoing::default()
+                ..message.clone().into()
             };
             subscription.queue.send(outgoing).unwrap();
         }

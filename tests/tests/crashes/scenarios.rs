@@ -54,6 +54,7 @@ scenarios! {
     an_event_that_is_delivered_twice
     a_customer_who_asks_once
     messages_that_are_malformed
+    an_invoice_that_is_wanted_at_once
 }
 
 fn order(card: &'static str, sku: &'static str, quantity: u32) -> Order {
@@ -155,6 +156,14 @@ async fn a_customer_who_asks_once(shop: Arc<Shop>) {
     shop.post(&order(GOOD, "chair", 1)).await;
     // Longer than anything is on its way, and than an attempt may be open.
     sleep(Duration::from_mins(40)).await;
+}
+
+async fn an_invoice_that_is_wanted_at_once(shop: Arc<Shop>) {
+    if let Some(id) = placed(&shop, &order(GOOD, "chair", 1)).await {
+        // Until it is paid, whatever goes wrong.
+        sleep(Duration::from_hours(1)).await;
+        shop.ask_for_invoice(&id);
+    }
 }
 
 async fn messages_that_are_malformed(shop: Arc<Shop>) {

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use system_tests::template::{CONSUMERS, STAGES, Template};
+use system_tests::template::{CONSUMERS, STAGES, SUBSCRIBERS, Template};
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -25,7 +25,7 @@ fn every_queue_has_its_services_dead_letter_queue() {
 fn every_subscription_has_its_services_dead_letter_queue() {
     let template = Template::at("prod");
     let subscriptions: Vec<_> = template.all("AWS::SNS::Subscription").collect();
-    assert_eq!(subscriptions.len(), CONSUMERS.len());
+    assert_eq!(subscriptions.len(), SUBSCRIBERS.len());
     for (id, subscription) in subscriptions {
         let service = id.strip_suffix("Subscription").unwrap();
         assert_eq!(subscription["Endpoint"], format!("{service}Queue.Arn"));
@@ -57,9 +57,9 @@ fn dead_letters_are_kept_for_14_days_and_longer_than_at_the_source() {
 }
 
 #[test]
-fn the_topic_and_nothing_else_may_send_to_each_consumers_queues() {
+fn the_topic_and_nothing_else_may_send_to_each_subscribers_queues() {
     let template = Template::at("prod");
-    for service in CONSUMERS {
+    for service in SUBSCRIBERS {
         for queue in [
             format!("{service}Queue"),
             format!("{service}DeadLetterQueue"),
@@ -80,7 +80,7 @@ fn the_topic_and_nothing_else_may_send_to_each_consumers_queues() {
     }
     assert_eq!(
         template.all("AWS::SQS::QueuePolicy").count(),
-        2 * CONSUMERS.len()
+        2 * SUBSCRIBERS.len()
     );
 }
 

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use dashpot_envelope::EventSet;
 use shop_events::ShopEvent;
 
-use system_tests::template::{CONSUMERS, Template, list};
+use system_tests::template::{SUBSCRIBERS, Template, list};
 
 /// What only those take who take everything.
 const FOR_THE_RECORD_ONLY: [&str; 2] = ["payment.captured", "payment.voided"];
@@ -45,14 +45,18 @@ fn known() -> BTreeSet<String> {
 
 #[test]
 fn every_event_reaches_a_queue_or_is_for_the_record_only() {
-    let taken: BTreeSet<_> = CONSUMERS.into_iter().filter_map(filter).flatten().collect();
+    let taken: BTreeSet<_> = SUBSCRIBERS
+        .into_iter()
+        .filter_map(filter)
+        .flatten()
+        .collect();
     let untaken: Vec<_> = known().difference(&taken).cloned().collect();
     assert_eq!(untaken, FOR_THE_RECORD_ONLY);
 }
 
 #[test]
 fn every_filter_names_events_that_exist() {
-    for service in CONSUMERS {
+    for service in SUBSCRIBERS {
         let unknown: Vec<_> = filter(service)
             .unwrap_or_default()
             .difference(&known())
@@ -64,7 +68,7 @@ fn every_filter_names_events_that_exist() {
 
 #[test]
 fn analytics_journal_and_listing_take_everything_known_or_not() {
-    for service in CONSUMERS {
+    for service in SUBSCRIBERS {
         let takes_all = matches!(service, "Analytics" | "Journal" | "Listing");
         assert_eq!(filter(service).is_none(), takes_all, "{service}");
     }
@@ -72,7 +76,7 @@ fn analytics_journal_and_listing_take_everything_known_or_not() {
 
 #[test]
 fn each_filter_lets_through_exactly_what_the_code_declares() {
-    for service in CONSUMERS {
+    for service in SUBSCRIBERS {
         assert_eq!(
             filter(service).unwrap_or_default(),
             declared(service),

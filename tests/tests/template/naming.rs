@@ -1,6 +1,8 @@
 use std::collections::BTreeSet;
 
-use system_tests::template::{CONSUMERS, SERVICES, Template, list, project_root, text};
+use system_tests::template::{
+    CONSUMERS, SERVICES, Template, binary, list, project_root, service_name, text,
+};
 
 #[test]
 fn every_service_has_a_folder_a_binary_and_a_function_of_its_name() {
@@ -9,7 +11,7 @@ fn every_service_has_a_folder_a_binary_and_a_function_of_its_name() {
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
-    assert_eq!(folders, SERVICES.map(str::to_lowercase).into());
+    assert_eq!(folders, SERVICES.map(binary).into());
 
     let functions: BTreeSet<_> = template
         .all("AWS::Serverless::Function")
@@ -19,11 +21,11 @@ fn every_service_has_a_folder_a_binary_and_a_function_of_its_name() {
     assert_eq!(functions, expected.iter().map(String::as_str).collect());
 
     for service in SERVICES {
-        let name = service.to_lowercase();
+        let name = service_name(service);
         let id = format!("{service}Function");
         let metadata = &template.resources[&id]["Metadata"];
         assert_eq!(metadata["BuildMethod"], "rust-cargolambda");
-        assert_eq!(metadata["BuildProperties"]["Binary"], name);
+        assert_eq!(metadata["BuildProperties"]["Binary"], binary(service));
         let function = template.properties(&id);
         assert_eq!(
             function["FunctionName"],
@@ -45,8 +47,8 @@ fn queues_are_named_after_their_service() {
     let template = Template::at("prod");
     for (id, queue) in template.all("AWS::SQS::Queue") {
         let name = id.strip_suffix("DeadLetterQueue").map_or_else(
-            || id.strip_suffix("Queue").unwrap().to_lowercase(),
-            |service| format!("{}-dead-letters", service.to_lowercase()),
+            || service_name(id.strip_suffix("Queue").unwrap()),
+            |service| format!("{}-dead-letters", service_name(service)),
         );
         assert_eq!(queue["QueueName"], format!("${{AWS::StackName}}-{name}"));
     }
@@ -93,9 +95,12 @@ fn each_function_is_told_what_it_reads_and_no_more() {
             expected.extend(RETRY);
         }
         expected.extend::<&[&str]>(match service {
-            "Relay" => &["TOPIC_ARN", "DEAD_LETTER_QUEUE_URL"],
+            "Relay" => &["TOPIC_ARN", "QUEUES", "DEAD_LETTER_QUEUE_URL"],
             "Email" => &["TABLE_NAME", "SENDER_ADDRESS"],
             "Analytics" => &["TABLE_NAME", "BUCKET_NAME"],
+            "Invoices" | "InvoicesUrgent" => {
+                &["TABLE_NAME", "BUCKET_NAME", "SELLER", "TAX_PERCENT"]
+            }
             "Checkout" => &["TABLE_NAME", "HOLD_BOUND_SECONDS"],
             _ => &["TABLE_NAME"],
         });
@@ -117,15 +122,16 @@ fn each_function_is_told_what_it_reads_and_no_more() {
 fn each_function_is_told_of_its_own_table_and_queues() {
     let template = Template::at("prod");
     for service in SERVICES {
-        let table = match service {
+        let keeps = match service {
             "Sweeper" => "Checkout",
             "Orders" => "Journal",
+            "InvoicesUrgent" => "Invoices",
             other => other,
         };
         let told = &template.of_function(service, "Environment")["Variables"];
         for (variable, expected) in [
-            ("TABLE_NAME", format!("{table}Table")),
-            ("BUCKET_NAME", format!("{service}Bucket")),
+            ("TABLE_NAME", format!("{keeps}Table")),
+            ("BUCKET_NAME", format!("{keeps}Bucket")),
             ("QUEUE_URL", format!("{service}Queue")),
             ("DEAD_LETTER_QUEUE_URL", format!("{service}DeadLetterQueue")),
         ] {

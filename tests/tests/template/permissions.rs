@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use system_tests::template::{CONSUMERS, SERVICES, STAGES, Template, list, text};
+use system_tests::template::{CONSUMERS, SERVICES, STAGES, Template, binary, list, text};
 
 const SECRET: &str = "secretsmanager:GetSecretValue on arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${PaymentKeySecret}-??????";
 const IDENTITIES: &str =
@@ -26,23 +26,29 @@ fn expected(service: &str) -> Vec<String> {
                 "sns:Publish on EventsTopic".into(),
                 "sns:PublishBatch on EventsTopic".into(),
                 "sqs:SendMessage on RelayDeadLetterQueue.Arn".into(),
+                "sqs:SendMessage on InvoicesQueue.Arn".into(),
             ])
             .collect(),
-        "Payments" => consumer(service, &ROWS).chain([SECRET.into()]).collect(),
-        "Email" => consumer(service, &ROWS)
+        "Payments" => consumer(service, service, &ROWS)
+            .chain([SECRET.into()])
+            .collect(),
+        "Email" => consumer(service, service, &ROWS)
             .chain(on_table("EmailTable.Arn", &["ConditionCheckItem"]))
             .chain(["${SenderAddress}", "${Domain}"].map(|it| format!("{IDENTITIES}{it}")))
             .collect(),
-        "Analytics" => consumer(service, &ROWS)
+        "Invoices" | "InvoicesUrgent" => consumer(service, "Invoices", &ROWS)
+            .chain(["s3:PutObject on ${InvoicesBucket.Arn}/invoices/*".into()])
+            .collect(),
+        "Analytics" => consumer(service, service, &ROWS)
             .chain(["s3:PutObject on ${AnalyticsBucket.Arn}/events/*".into()])
             .collect(),
-        "Journal" | "Listing" => consumer(service, &["BatchGetItem", "PutItem"]).collect(),
+        "Journal" | "Listing" => consumer(service, service, &["BatchGetItem", "PutItem"]).collect(),
         "Orders" => on_table("JournalTable.Arn", &["Query"]).collect(),
-        _ => consumer(service, &ROWS).collect(),
+        _ => consumer(service, service, &ROWS).collect(),
     }
 }
 
-fn consumer(service: &str, on_its_table: &[&str]) -> impl Iterator<Item = String> {
+fn consumer(service: &str, table: &str, actions: &[&str]) -> impl Iterator<Item = String> {
     [
         "ReceiveMessage",
         "DeleteMessage",
@@ -54,7 +60,7 @@ fn consumer(service: &str, on_its_table: &[&str]) -> impl Iterator<Item = String
     .map(|action| format!("sqs:{action} on {service}Queue.Arn"))
     .into_iter()
     .chain([format!("sqs:SendMessage on {service}DeadLetterQueue.Arn")])
-    .chain(on_table(&format!("{service}Table.Arn"), on_its_table))
+    .chain(on_table(&format!("{table}Table.Arn"), actions))
 }
 
 fn on_table(resource: &str, actions: &[&str]) -> impl Iterator<Item = String> + use<> {
@@ -219,6 +225,7 @@ fn every_consumer_reaches_its_own_queue_and_table_alone() {
         for pair in allowed(template.properties(&format!("{service}Role"))) {
             let other = SERVICES.iter().find(|other| {
                 **other != service
+                    && binary(other) != binary(service)
                     && ["Queue", "DeadLetterQueue", "Table", "Bucket", "LogGroup"]
                         .iter()
                         .any(|part| pair.contains(&format!(" {other}{part}")))

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use system_tests::template::{CONSUMERS, Template, text};
+use system_tests::template::{CONSUMERS, Template, binary, text};
 
 /// `namespace metric of dimension value`, for every alarm that goes off at more than its threshold.
 fn alarms() -> BTreeSet<String> {
@@ -41,7 +41,7 @@ fn every_dead_letter_queue_has_an_alarm_that_one_message_sets_off() {
 fn every_consumer_is_watched_for_age_parked_and_failed() {
     let alarms = alarms();
     for service in CONSUMERS {
-        let name = service.to_lowercase();
+        let name = binary(service);
         for expected in [
             format!("AWS/SQS ApproximateAgeOfOldestMessage of {service}Queue.QueueName"),
             format!("Dashpot parked of {name}"),

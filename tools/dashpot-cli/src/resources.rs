@@ -113,7 +113,7 @@ impl Resources {
             } else {
                 continue;
             };
-            let service = service.to_lowercase();
+            let service = service_name(service);
             let entry = services.entry(service.clone()).or_insert(ServiceQueues {
                 service,
                 queue: None,
@@ -151,15 +151,34 @@ impl Resources {
         self.ids
             .iter()
             .filter_map(|(logical, id)| {
-                Some((logical.strip_suffix(suffix)?.to_lowercase(), id.clone()))
+                Some((service_name(logical.strip_suffix(suffix)?), id.clone()))
             })
             .collect()
     }
 }
 
+/// The name of the service whose resources begin so in the template: `invoices-urgent` for `InvoicesUrgent`.
+#[must_use]
+pub fn service_name(logical: &str) -> String {
+    let mut name = String::new();
+    for letter in logical.chars() {
+        if letter.is_uppercase() && !name.is_empty() {
+            name.push('-');
+        }
+        name.extend(letter.to_lowercase());
+    }
+    name
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_service_is_named_as_its_queue() {
+        assert_eq!(service_name("Inventory"), "inventory");
+        assert_eq!(service_name("InvoicesUrgent"), "invoices-urgent");
+    }
 
     fn resources(ids: &[&str]) -> Resources {
         Resources {

@@ -10,6 +10,7 @@ use dashpot::{Claimed, Consumer, Invocation, Key, OnUnknown, Store, Write};
 use dashpot_testing::{Delivery, MemoryStore, RecordingQueue, sqs_event};
 use payment_gateway::IntentStatus;
 use serde_json::{Value, json};
+use shop_events::WriteInvoice;
 
 use self::bank::{AMOUNT, Bank, Fault};
 use super::*;
@@ -395,6 +396,9 @@ async fn the_decision_is_a_value() {
     let effects = Payments::new(&bank).handle(event, &cx).await.unwrap();
     assert_eq!(effects.settled(), Some("captured"));
     assert_eq!(effects.emitted(), ["payment.captured"]);
+    assert_eq!(effects.commanded(), [("invoices", "invoice.write")]);
+    let job: WriteInvoice = effects.emitted_payload().unwrap();
+    assert_eq!((job.total.amount, job.captured_at), (AMOUNT, cx.now));
     let entry = Key::of("payment#1", "entry#000001");
     assert_eq!(effects.written()[0].key(), &entry);
 }

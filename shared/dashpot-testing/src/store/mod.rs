@@ -141,9 +141,25 @@ impl MemoryStore {
     /// The types of the events in the outbox, in the order in which they were said.
     #[must_use]
     pub fn said(&self) -> Vec<String> {
+        let rows = self.outbox().into_iter();
+        let events = rows.filter(|row| !row.contains_key("to"));
+        events.map(|row| text(&row, "type")).collect()
+    }
+
+    /// The commands in the outbox, in the order in which they were sent: the queue and the type.
+    #[must_use]
+    pub fn commanded(&self) -> Vec<(String, String)> {
+        let rows = self.outbox().into_iter();
+        let commands = rows.filter(|row| row.contains_key("to"));
+        commands
+            .map(|row| (text(&row, "to"), text(&row, "type")))
+            .collect()
+    }
+
+    fn outbox(&self) -> Vec<Item> {
         let mut rows = self.rows("outbox#");
         rows.sort_by_key(|row| text(row, "sk"));
-        rows.iter().map(|row| text(row, "type")).collect()
+        rows
     }
 
     /// How often it was asked or told something.

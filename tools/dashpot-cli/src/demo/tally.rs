@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::teller::Teller;
+use crate::resources::service_name;
 use crate::shop::{Counts, Shop, until};
 use crate::stack::Stack;
 use crate::{output, project, template};
@@ -237,7 +238,7 @@ fn filters() -> Result<BTreeMap<String, Option<BTreeSet<String>>>> {
         .as_object()
         .context("the template has no resources")?;
     let subscriptions = resources.iter().filter_map(|(logical, resource)| {
-        let service = logical.strip_suffix("Subscription")?.to_lowercase();
+        let service = service_name(logical.strip_suffix("Subscription")?);
         let policy = &resource["Properties"]["FilterPolicy"]["type"];
         let types = |types: &Vec<Value>| {
             types

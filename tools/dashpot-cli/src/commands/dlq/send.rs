@@ -104,7 +104,7 @@ impl Ends for Route<'_> {
             let (places, letters): (Vec<usize>, Vec<Letter<'_>>) = letters.into_iter().unzip();
             let sent = match to {
                 None => to_topic(client, arn, letters).await,
-                Some(name) => match queues.get(&service(&name)) {
+                Some(name) => match queues.get(&name) {
                     Some(url) => to_queue(&self.from.client, url, letters).await,
                     None => Err(anyhow!(
                         "it is a command for the queue {name:?}, and the stack has none of that name"
@@ -125,11 +125,6 @@ impl Ends for Route<'_> {
     async fn delete(&self, letters: &[&Parked]) -> Vec<Result<()>> {
         self.from.delete(letters).await
     }
-}
-
-/// The service whose queue a command names: `invoices-urgent` is `InvoicesUrgentQueue` in the template.
-fn service(queue: &str) -> String {
-    queue.replace('-', "").to_lowercase()
 }
 
 fn told(verdicts: Result<Verdicts>, count: usize) -> Vec<Result<String>> {
