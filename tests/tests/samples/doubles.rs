@@ -1,8 +1,10 @@
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use analytics::archive::{Archive, NotArchived};
 use email::letter::Letter;
 use email::mailer::{MailError, Mailer};
+use invoices::cabinet::{Kept, NotKept};
 use payment_gateway::{
     Authorisation, Currency, Gateway, GatewayError, Intent, IntentId, IntentStatus, OrderId, Refund,
 };
@@ -14,6 +16,25 @@ pub(crate) struct Shelf;
 impl Archive for Shelf {
     async fn put(&self, _: &str, _: String) -> Result<(), NotArchived> {
         Ok(())
+    }
+}
+
+/// Keeps every invoice, and counts.
+#[derive(Debug, Default)]
+pub(crate) struct Cabinet {
+    keys: Mutex<BTreeSet<String>>,
+}
+
+impl Cabinet {
+    pub(crate) fn documents(&self) -> usize {
+        self.keys.lock().unwrap().len()
+    }
+}
+
+impl invoices::cabinet::Cabinet for &Cabinet {
+    async fn put_new(&self, key: &str, _: Vec<u8>) -> Result<Kept, NotKept> {
+        let is_new = self.keys.lock().unwrap().insert(key.to_owned());
+        Ok(if is_new { Kept::Now } else { Kept::Before })
     }
 }
 

@@ -14,11 +14,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-const FUNCTIONS: [&str; 11] = [
+const FUNCTIONS: [&str; 12] = [
     "analytics",
     "checkout",
     "email",
     "inventory",
+    "invoices",
     "journal",
     "listing",
     "orders",
@@ -27,10 +28,11 @@ const FUNCTIONS: [&str; 11] = [
     "sweeper",
     "warehouse",
 ];
-const CONSUMERS: [&str; 7] = [
+const CONSUMERS: [&str; 8] = [
     "analytics",
     "email",
     "inventory",
+    "invoices",
     "journal",
     "listing",
     "payments",

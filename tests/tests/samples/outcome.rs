@@ -3,8 +3,9 @@ use std::sync::Arc;
 
 use dashpot::{BatchResponse, Invocation, Recovery};
 use dashpot_testing::{MemoryStore, RecordingQueue};
+use invoices::seller::Seller;
 
-use crate::doubles::{Letterbox, Obliging, Shelf};
+use crate::doubles::{Cabinet, Letterbox, Obliging, Shelf};
 use crate::sample;
 
 /// Hands a consumer its samples, one after the other, on one table. `seen` is what the consumer did so far:
@@ -152,4 +153,15 @@ async fn analytics_counts_every_event_once_known_or_not() {
         analytics::consumer(Arc::clone(&store), Shelf, &queue, Recovery::default()).log_to(|_| ());
     let counted = || store.rows("seen#").len();
     samples_of("analytics", consume!(consumer), &queue, counted, 1, 4).await;
+}
+
+#[tokio::test]
+async fn invoices_has_one_document_for_each_order() {
+    let (queue, store) = (RecordingQueue::new(), Arc::new(MemoryStore::new()));
+    let cabinet = Cabinet::default();
+    let seller = Seller::parse("Shop", "19").unwrap();
+    let recovery = Recovery::default();
+    let consumer = invoices::consumer(store, &cabinet, seller, &queue, recovery).log_to(|_| ());
+    let written = || cabinet.documents();
+    samples_of("invoices", consume!(consumer), &queue, written, 1, 3).await;
 }

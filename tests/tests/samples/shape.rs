@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use dashpot_envelope::{EventSet, RawEnvelope};
 use md5::{Digest, Md5};
 use serde_json::Value;
-use shop_events::ShopEvent;
+use shop_events::{ShopEvent, WriteInvoice};
 
 use crate::{CONSUMERS, FUNCTIONS, SAMPLES, folder, parsed, records};
 
@@ -39,16 +39,13 @@ fn summed(attributes: &Value) -> Vec<u8> {
     bytes
 }
 
-/// Whether a body is an event that the shop knows, read as its consumers would.
+/// Whether a body is an event or a command that the shop knows, read as its consumers would.
 fn is_an_event(body: &str) -> bool {
     serde_json::from_str::<RawEnvelope<'_>>(body).is_ok_and(|raw| {
+        let (version, payload) = (raw.metadata.version, raw.payload.get());
         raw.event_type == UNKNOWN_TO_THE_SHOP
-            || <ShopEvent as EventSet>::read(
-                &raw.event_type,
-                raw.metadata.version,
-                raw.payload.get(),
-            )
-            .is_ok()
+            || ShopEvent::read(&raw.event_type, version, payload).is_ok()
+            || <WriteInvoice as EventSet>::read(&raw.event_type, version, payload).is_ok()
     })
 }
 

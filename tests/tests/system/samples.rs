@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::world::World;
 
-const CONSUMERS: [&str; 7] = [
+const CONSUMERS: [&str; 8] = [
     "journal",
     "listing",
     "inventory",
@@ -15,6 +15,7 @@ const CONSUMERS: [&str; 7] = [
     "warehouse",
     "email",
     "analytics",
+    "invoices",
 ];
 const KINDS: [&str; 4] = ["good", "duplicate", "malformed", "mixed-batch"];
 
