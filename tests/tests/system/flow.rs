@@ -1,9 +1,11 @@
 //! What becomes of an order.
 
 use anyhow::{Context, Result, ensure};
+use dashpot_cli::commands;
 use dashpot_cli::commands::pick::pack;
 use dashpot_cli::shop::until;
 use serde_json::Value;
+use shop_events::OrderId;
 
 use crate::world::{PATIENCE, World};
 
@@ -68,6 +70,33 @@ pub(crate) async fn an_order_is_confirmed_by_every_service(world: &World) -> Res
             "analytics has not counted {event}"
         );
     }
+    Ok(())
+}
+
+pub(crate) async fn a_paid_order_has_one_invoice_however_often_it_is_asked_for(
+    world: &World,
+) -> Result<()> {
+    world.stock("invoiced-mug", 10).await?;
+    let order = world.ordered("invoiced", &[("invoiced-mug", 3)]).await?;
+    let order: OrderId = order.parse()?;
+    let target = world.shop.target();
+    let (written, document) = until("the invoice", PATIENCE, async || {
+        commands::invoices::fetch(target, &order).await
+    })
+    .await?;
+    let said = String::from_utf8_lossy(&document).into_owned();
+    ensure!(said.starts_with("%PDF-"), "{said}");
+    for words in [&*written.number, "37.50 EUR", "invoiced@example.com"] {
+        ensure!(said.contains(words), "{words:?} is not in {said}");
+    }
+    let job = commands::invoices::request(target, &order).await?;
+    let inbox = format!("inbox#{job}");
+    until("the second job is done", PATIENCE, async || {
+        world.shop.row("invoices", &inbox, "-").await
+    })
+    .await?;
+    let again = commands::invoices::fetch(target, &order).await?;
+    ensure!(again == Some((written, document)), "it has changed");
     Ok(())
 }
 

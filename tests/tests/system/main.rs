@@ -63,6 +63,7 @@ fn main() -> ExitCode {
         }
         flow {
             an_order_is_confirmed_by_every_service,
+            a_paid_order_has_one_invoice_however_often_it_is_asked_for,
             an_order_short_of_stock_costs_nothing,
             a_refused_capture_gives_everything_back,
             a_cancelled_order_gives_everything_back,

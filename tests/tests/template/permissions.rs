@@ -27,6 +27,7 @@ fn expected(service: &str) -> Vec<String> {
                 "sns:PublishBatch on EventsTopic".into(),
                 "sqs:SendMessage on RelayDeadLetterQueue.Arn".into(),
                 "sqs:SendMessage on InvoicesQueue.Arn".into(),
+                "sqs:SendMessageBatch on InvoicesQueue.Arn".into(),
             ])
             .collect(),
         "Payments" => consumer(service, service, &ROWS)

@@ -3,6 +3,7 @@
 pub mod dlq;
 mod down;
 mod env;
+pub mod invoices;
 mod invoke;
 mod logs;
 mod orders;
@@ -67,6 +68,9 @@ enum Command {
     /// Pick lists: what a person in the warehouse does
     #[command(subcommand)]
     Pick(pick::Command),
+    /// Invoices: a PDF for each paid order
+    #[command(subcommand)]
+    Invoices(invoices::Command),
     /// Dead letters: find out why a message died, and send it through again
     #[command(subcommand)]
     Dlq(dlq::Command),
@@ -119,6 +123,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Env(arguments) => env::run(&common, &arguments).await?,
         Command::Products(command) => products::run(&common, command).await?,
         Command::Orders(command) => return orders::run(&common, command).await,
+        Command::Invoices(command) => invoices::run(&common, command).await?,
         Command::Pick(command) => pick::run(&common, command).await?,
         Command::Dlq(command) => return dlq::run(&common, command).await,
         Command::Outbox(command) => outbox::run(&common, command).await?,

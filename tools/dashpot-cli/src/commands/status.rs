@@ -88,7 +88,8 @@ async fn count(client: Client, service: ServiceQueues) -> Result<Queue> {
     })
 }
 
-async fn depth(client: &Client, url: &str) -> Result<(u64, u64)> {
+/// How many messages of a queue are visible, and how many in flight.
+pub(super) async fn depth(client: &Client, url: &str) -> Result<(u64, u64)> {
     use QueueAttributeName::{
         ApproximateNumberOfMessages as Visible, ApproximateNumberOfMessagesNotVisible as InFlight,
     };

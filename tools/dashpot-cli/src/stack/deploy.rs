@@ -1,6 +1,6 @@
 //! From template and binaries to a running stack, through the same change set that `sam deploy` would make.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -67,22 +67,23 @@ pub(super) async fn deploy(
     wait_for_stack(client, stack, step).await
 }
 
-/// Rewrites where each function's code lies and returns the binaries that are needed. The function of
-/// the logical id `InventoryFunction` is the binary `inventory`.
-fn point_at_uploads(template: &mut Value, binaries: &Binaries) -> Result<Vec<String>> {
+/// Rewrites where each function's code lies and returns the binaries that are needed: each is what SAM would build, by
+/// the function's metadata.
+fn point_at_uploads(template: &mut Value, binaries: &Binaries) -> Result<BTreeSet<String>> {
     let resources = template
         .get_mut("Resources")
         .and_then(Value::as_object_mut)
         .context("the template has no resources")?;
-    let mut names = Vec::new();
+    let mut names = BTreeSet::new();
     for (logical, resource) in resources {
         if resource["Type"] != "AWS::Serverless::Function" {
             continue;
         }
-        let name = logical
-            .strip_suffix("Function")
-            .unwrap_or(logical)
-            .to_lowercase();
+        let binary = &resource["Metadata"]["BuildProperties"]["Binary"];
+        let name = binary.as_str().with_context(|| {
+            format!("the template's {logical} does not name its binary: Metadata, BuildProperties, Binary")
+        })?;
+        let name = name.to_owned();
         if !binaries.contains_key(&name) {
             bail!(
                 "the template's {logical} needs a crate functions/{name} with a binary of that name"
@@ -90,12 +91,12 @@ fn point_at_uploads(template: &mut Value, binaries: &Binaries) -> Result<Vec<Str
         }
         resource["Properties"]["CodeUri"] =
             json!({ "Bucket": BUCKET, "Key": format!("{name}.zip") });
-        names.push(name);
+        names.insert(name);
     }
     Ok(names)
 }
 
-async fn upload(emulator: &Emulator, names: Vec<String>, binaries: &Binaries) -> Result<()> {
+async fn upload(emulator: &Emulator, names: BTreeSet<String>, binaries: &Binaries) -> Result<()> {
     let mut archives = JoinSet::new();
     for name in names {
         let path = binaries[&name].clone();
@@ -211,7 +212,11 @@ mod tests {
         json!({
             "Parameters": { "Stage": { "Type": "String" } },
             "Resources": {
-                "InventoryFunction": { "Type": "AWS::Serverless::Function", "Properties": { "CodeUri": "." } },
+                "InventoryFunction": {
+                    "Type": "AWS::Serverless::Function",
+                    "Metadata": { "BuildProperties": { "Binary": "inventory" } },
+                    "Properties": { "CodeUri": "." },
+                },
                 "InventoryQueue": { "Type": "AWS::SQS::Queue" },
             },
         })
@@ -224,7 +229,7 @@ mod tests {
 
         let names = point_at_uploads(&mut template, &binaries).unwrap();
 
-        assert_eq!(names, ["inventory"]);
+        assert_eq!(names, ["inventory".to_owned()].into());
         assert_eq!(
             template["Resources"]["InventoryFunction"]["Properties"]["CodeUri"],
             json!({ "Bucket": BUCKET, "Key": "inventory.zip" })
