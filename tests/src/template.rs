@@ -20,7 +20,7 @@ pub use dashpot_cli::resources::service_name;
 pub const STAGES: [&str; 3] = ["laptop", "dev", "prod"];
 
 /// Those that take events from the topic, through a queue of their own.
-pub const SUBSCRIBERS: [&str; 7] = [
+pub const SUBSCRIBERS: [&str; 8] = [
     "Inventory",
     "Payments",
     "Warehouse",
@@ -28,10 +28,11 @@ pub const SUBSCRIBERS: [&str; 7] = [
     "Analytics",
     "Journal",
     "Listing",
+    "Deadlines",
 ];
 
 /// Those that take messages from a queue of their own: the subscribers, and those whom jobs are sent to.
-pub const CONSUMERS: [&str; 9] = [
+pub const CONSUMERS: [&str; 10] = [
     "Inventory",
     "Payments",
     "Warehouse",
@@ -39,12 +40,13 @@ pub const CONSUMERS: [&str; 9] = [
     "Analytics",
     "Journal",
     "Listing",
+    "Deadlines",
     "Invoices",
     "InvoicesUrgent",
 ];
 
 /// All of them.
-pub const SERVICES: [&str; 13] = [
+pub const SERVICES: [&str; 14] = [
     "Checkout",
     "Sweeper",
     "Relay",
@@ -55,6 +57,7 @@ pub const SERVICES: [&str; 13] = [
     "Analytics",
     "Journal",
     "Listing",
+    "Deadlines",
     "Invoices",
     "InvoicesUrgent",
     "Orders",

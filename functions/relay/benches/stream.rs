@@ -10,6 +10,7 @@ use relay::fate::Fate;
 use relay::handler::Relay;
 use relay::outbox::{Event, Inserted};
 use relay::queues::Queues;
+use relay::schedules::Schedules;
 use relay::topic::Topic;
 use serde_json::Value;
 
@@ -27,7 +28,17 @@ impl Topic for Distant {
 struct Nowhere;
 
 impl Queues for Nowhere {
-    async fn send(&self, _: &str, _: &[&Event<'_>]) -> Vec<Fate> {
+    async fn send(&self, _: &str, _: &[&Event<'_>], _: u64) -> Vec<Fate> {
+        unreachable!("every row is an event")
+    }
+}
+
+impl Schedules for Nowhere {
+    async fn create(&self, _: &str, _: &str, _: &Event<'_>, _: u64) -> Fate {
+        unreachable!("every row is an event")
+    }
+
+    async fn delete(&self, _: &str) -> Fate {
         unreachable!("every row is an event")
     }
 }
@@ -53,7 +64,12 @@ fn main() {
         .unwrap();
     eprintln!("rows  a call takes, ms  us a row  ms a batch");
     for millis in [0, 5] {
-        let relay = Relay::new(Distant(Duration::from_millis(millis)), Nowhere, Nowhere);
+        let relay = Relay::new(
+            Distant(Duration::from_millis(millis)),
+            Nowhere,
+            Nowhere,
+            Nowhere,
+        );
         for rows in [1, 10, 1_000] {
             let event = event(rows);
             let rounds = if millis == 0 { 20_000 / rows } else { 11 };

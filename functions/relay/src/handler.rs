@@ -11,9 +11,10 @@ use tokio::time::timeout_at;
 use crate::chunk::{MOST_BYTES, chunks};
 use crate::dead_letters::{DeadLetters, NotParked};
 use crate::fate::Fate;
-use crate::outbox::{Event, Inserted, inserted};
-use crate::queues::Queues;
+use crate::outbox::{Event, Inserted, Timing, inserted};
+use crate::queues::{LONGEST_DELAY, Queues};
 use crate::report::{self, Tally};
+use crate::schedules::Schedules;
 use crate::topic::Topic;
 
 /// How long before the invocation's end the batch is given up, so that it is said why.
@@ -24,9 +25,10 @@ const CALLS_AT_ONCE: usize = 8;
 
 /// The relay: it holds nothing between batches.
 #[derive(Debug)]
-pub struct Relay<T, Q, D> {
+pub struct Relay<T, Q, C, D> {
     topic: T,
     queues: Q,
+    schedules: C,
     dead_letters: D,
     log: fn(&str),
 }
@@ -64,12 +66,13 @@ struct Hopeless<'r, 'a> {
     detail: String,
 }
 
-impl<T: Topic, Q: Queues, D: DeadLetters> Relay<T, Q, D> {
-    /// A relay between these: events go to the topic, commands to their queues.
-    pub fn new(topic: T, queues: Q, dead_letters: D) -> Self {
+impl<T: Topic, Q: Queues, C: Schedules, D: DeadLetters> Relay<T, Q, C, D> {
+    /// A relay between these: events go to the topic, commands to their queues, in their time.
+    pub fn new(topic: T, queues: Q, schedules: C, dead_letters: D) -> Self {
         Self {
             topic,
             queues,
+            schedules,
             dead_letters,
             log: report::to_stdout,
         }
@@ -113,12 +116,17 @@ impl<T: Topic, Q: Queues, D: DeadLetters> Relay<T, Q, D> {
     ) -> Result<(), RelayError> {
         let (sound, mut hopeless) = sort(rows);
         let mut failures: Vec<String> = Vec::new();
-        let ways = by_way(sound);
+        let now = invocation.clock.now();
+        let ways = by_way(sound, now);
         let calls: Vec<_> = ways
             .iter()
-            .flat_map(|(to, rows)| {
-                let chunks = chunks(rows, |(_, event)| event.bytes());
-                chunks.into_iter().map(|chunk| self.call(*to, chunk))
+            .flat_map(|(way, rows)| {
+                let chunks = match way {
+                    // One schedule a call.
+                    Way::Scheduler => rows.chunks(1).collect(),
+                    Way::Topic | Way::Queue(_) => chunks(rows, |(_, event)| event.bytes()),
+                };
+                chunks.into_iter().map(|chunk| self.call(*way, chunk, now))
             })
             .collect();
         let mut answers = stream::iter(calls).buffered(CALLS_AT_ONCE);
@@ -151,18 +159,39 @@ impl<T: Topic, Q: Queues, D: DeadLetters> Relay<T, Q, D> {
         Ok(())
     }
 
-    /// One call, to the topic or to the queue of that name.
+    /// One call.
     async fn call<'c, 'r, 'a>(
         &self,
-        to: Option<&str>,
+        way: Way<'_>,
         chunk: &'c [Sound<'r, 'a>],
+        now: u64,
     ) -> (&'c [Sound<'r, 'a>], Vec<Fate>) {
         let events: Vec<&Event<'_>> = chunk.iter().map(|(_, event)| *event).collect();
-        let fates = match to {
-            None => self.topic.publish(&events).await,
-            Some(queue) => self.queues.send(queue, &events).await,
+        let fates = match way {
+            Way::Topic => self.topic.publish(&events).await,
+            Way::Queue(queue) => self.queues.send(queue, &events, now).await,
+            Way::Scheduler => {
+                let mut fates = Vec::with_capacity(chunk.len());
+                for (row, event) in chunk {
+                    fates.push(self.schedule(row, event).await);
+                }
+                fates
+            }
         };
         (chunk, fates)
+    }
+
+    async fn schedule(&self, row: &Inserted<'_>, event: &Event<'_>) -> Fate {
+        let to = event.to.as_deref().unwrap_or_default();
+        match (&event.timing, &row.event_id) {
+            (Timing::Cancels(name), _) => self.schedules.delete(name).await,
+            (Timing::Schedule(name, due), _) | (Timing::Due(due), Some(name)) => {
+                self.schedules.create(name, to, event, *due).await
+            }
+            (Timing::Due(_), None) | (Timing::Now, _) => {
+                Fate::Unpublishable("it has no name to be scheduled under".to_owned())
+            }
+        }
     }
 
     async fn park(
@@ -197,11 +226,32 @@ impl<T: Topic, Q: Queues, D: DeadLetters> Relay<T, Q, D> {
     }
 }
 
-/// Rows by the queue that they are for; those that are for none are for the topic.
-fn by_way<'r, 'a>(rows: Vec<Sound<'r, 'a>>) -> BTreeMap<Option<&'r str>, Vec<Sound<'r, 'a>>> {
+/// Which call takes a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Way<'r> {
+    Topic,
+    Queue(&'r str),
+    Scheduler,
+}
+
+impl<'r> Way<'r> {
+    fn of(event: &'r Event<'_>, now: u64) -> Self {
+        let longest = u64::try_from(LONGEST_DELAY.as_millis()).unwrap_or(u64::MAX);
+        match (event.to.as_deref(), &event.timing) {
+            (None, Timing::Now) => Self::Topic,
+            (None, _) | (_, Timing::Cancels(_)) => Self::Scheduler,
+            (Some(_), Timing::Schedule(_, due)) if *due > now => Self::Scheduler,
+            (Some(_), Timing::Due(due)) if due.saturating_sub(now) > longest => Self::Scheduler,
+            (Some(to), _) => Self::Queue(to),
+        }
+    }
+}
+
+/// Rows by who takes them.
+fn by_way<'r, 'a>(rows: Vec<Sound<'r, 'a>>, now: u64) -> BTreeMap<Way<'r>, Vec<Sound<'r, 'a>>> {
     let mut ways = BTreeMap::<_, Vec<_>>::new();
     for row in rows {
-        ways.entry(row.1.to.as_deref()).or_default().push(row);
+        ways.entry(Way::of(row.1, now)).or_default().push(row);
     }
     ways
 }
@@ -279,7 +329,7 @@ mod tests {
     }
 
     impl Queues for &FakeQueues {
-        async fn send(&self, to: &str, commands: &[&Event<'_>]) -> Vec<Fate> {
+        async fn send(&self, to: &str, commands: &[&Event<'_>], _: u64) -> Vec<Fate> {
             let refuses = self.refuses.lock().unwrap();
             if let Some((_, fate)) = refuses.iter().find(|(name, _)| *name == to) {
                 return vec![fate.clone(); commands.len()];
@@ -288,6 +338,28 @@ mod tests {
             let sent = (to.to_owned(), bodies.collect());
             self.sent.lock().unwrap().push(sent);
             vec![Fate::Published; commands.len()]
+        }
+    }
+
+    /// A scheduler that takes everything.
+    #[derive(Default)]
+    struct FakeScheduler {
+        told: Mutex<Vec<String>>,
+    }
+
+    impl Schedules for &FakeScheduler {
+        async fn create(&self, name: &str, to: &str, command: &Event<'_>, due: u64) -> Fate {
+            if to.is_empty() {
+                return crate::schedules::unknown(to);
+            }
+            let told = format!("{name} for {to} at {due}: {}", command.body);
+            self.told.lock().unwrap().push(told);
+            Fate::Published
+        }
+
+        async fn delete(&self, name: &str) -> Fate {
+            self.told.lock().unwrap().push(format!("forget {name}"));
+            Fate::Published
         }
     }
 
@@ -344,7 +416,7 @@ mod tests {
         dead_letters: &FakeDeadLetters,
         payload: &str,
     ) -> Result<(), RelayError> {
-        Relay::new(topic, queues, dead_letters)
+        Relay::new(topic, queues, &FakeScheduler::default(), dead_letters)
             .handle(payload, &Invocation::default())
             .await
     }
@@ -431,6 +503,50 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_a_queue_can_keep_waits_there_and_the_rest_with_the_scheduler() {
+        let (topic, queues) = (FakeTopic::default(), FakeQueues::default());
+        let (scheduler, dead_letters) = (FakeScheduler::default(), FakeDeadLetters::default());
+        let invocation = Invocation::default();
+        let now = invocation.clock.now();
+        let timed = |id, attributes: &[(&str, Value)]| {
+            let mut command = command(id, "later");
+            for (name, value) in attributes {
+                command["dynamodb"]["NewImage"][name] = value.clone();
+            }
+            command
+        };
+        let due = |after: u64| ("due", json!({ "N": (now + after).to_string() }));
+        let named = |name: &str| ("schedule", json!({ "S": name }));
+        let mut for_nobody = timed(8, &[due(0)]);
+        for_nobody["dynamodb"]["NewImage"]["to"] = Value::Null;
+        let payload = batch(&[
+            timed(0, &[due(800_000)]),
+            timed(1, &[due(2_000_000)]),
+            timed(2, &[due(60_000), named("a")]),
+            timed(3, &[("due", json!({ "N": "1" })), named("late")]),
+            timed(4, &[("cancels", json!({ "S": "a" }))]),
+            timed(5, &[named("when?")]),
+            timed(6, &[("due", json!({ "S": "soon" }))]),
+            for_nobody,
+        ]);
+        let relay = Relay::new(&topic, &queues, &scheduler, &dead_letters).log_to(|_| {});
+        relay.handle(&payload, &invocation).await.unwrap();
+        let sent = queues.sent.lock().unwrap().clone();
+        let bodies = [0, 3].map(|n| format!("{{\"n\":{n}}}")).to_vec();
+        assert_eq!(sent, [("later".to_owned(), bodies)]);
+        assert_eq!(
+            *scheduler.told.lock().unwrap(),
+            [
+                format!("event-1 for later at {}: {{\"n\":1}}", now + 2_000_000),
+                format!("a for later at {}: {{\"n\":2}}", now + 60_000),
+                "forget a".to_owned(),
+            ]
+        );
+        assert!(topic.published.lock().unwrap().is_empty());
+        assert_eq!(dead_letters.parked.lock().unwrap().len(), 3);
+    }
+
+    #[tokio::test]
     async fn a_command_for_an_unknown_queue_is_parked_and_hurts_nobody_else() {
         let (topic, queues) = (FakeTopic::default(), FakeQueues::default());
         let dead_letters = FakeDeadLetters::default();
@@ -500,10 +616,15 @@ mod tests {
         let topic = SlowTopic::default();
         let records: Vec<Value> = (0..200).map(|n| record(n, "a.b", "{}")).collect();
         let start = tokio::time::Instant::now();
-        Relay::new(&topic, &FakeQueues::default(), &FakeDeadLetters::default())
-            .handle(&batch(&records), &Invocation::default())
-            .await
-            .unwrap();
+        Relay::new(
+            &topic,
+            &FakeQueues::default(),
+            &FakeScheduler::default(),
+            &FakeDeadLetters::default(),
+        )
+        .handle(&batch(&records), &Invocation::default())
+        .await
+        .unwrap();
         assert_eq!(*topic.most.lock().unwrap(), CALLS_AT_ONCE);
         assert!(start.elapsed() < Duration::from_millis(20 * 50 / 2));
     }
@@ -582,10 +703,15 @@ mod tests {
             ..Invocation::default()
         };
         let payload = batch(&[record(0, "a.b", "{}")]);
-        let error = Relay::new(&topic, &FakeQueues::default(), &FakeDeadLetters::default())
-            .handle(&payload, &invocation)
-            .await
-            .unwrap_err();
+        let error = Relay::new(
+            &topic,
+            &FakeQueues::default(),
+            &FakeScheduler::default(),
+            &FakeDeadLetters::default(),
+        )
+        .handle(&payload, &invocation)
+        .await
+        .unwrap_err();
         assert!(matches!(error, RelayError::OutOfTime), "{error}");
         assert!(tokio::time::Instant::now() < invocation.deadline);
     }

@@ -1,10 +1,10 @@
 //! Relay: carries every table's outbox rows from the table's stream on: events to the topic, commands to the queue that
-//! each is for.
+//! each is for, in their time.
 //!
 //! - [`handler`]: what happens to a batch of the stream
 //! - [`outbox`]: the rows, viewed in the stream's event
 //! - [`chunk`]: how rows become calls
-//! - [`topic`], [`queues`], [`dead_letters`]: the ports, each with what stands behind it on AWS
+//! - [`topic`], [`queues`], [`schedules`], [`dead_letters`]: the ports, each with what stands behind it on AWS
 //! - [`fate`]: what became of a message, by their answers
 //! - [`report`]: the line that is logged for each batch
 //!
@@ -19,4 +19,5 @@ pub mod handler;
 pub mod outbox;
 pub mod queues;
 pub mod report;
+pub mod schedules;
 pub mod topic;

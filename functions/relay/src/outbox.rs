@@ -26,7 +26,7 @@ pub struct Inserted<'a> {
 }
 
 /// What is published.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Event<'a> {
     /// The envelope, byte for byte.
     pub body: Cow<'a, str>,
@@ -42,6 +42,22 @@ pub struct Event<'a> {
     pub group: Option<Cow<'a, str>>,
     /// The logical name of the queue that a command is for, whatever it is; none in an event, which is for the topic.
     pub to: Option<Cow<'a, str>>,
+    /// When a command arrives.
+    pub timing: Timing<'a>,
+}
+
+/// When a command arrives.
+#[derive(Debug, Default)]
+pub enum Timing<'a> {
+    /// At once.
+    #[default]
+    Now,
+    /// At that time, in milliseconds since the Unix epoch.
+    Due(u64),
+    /// At that time, unless what has that name is taken back before.
+    Schedule(Cow<'a, str>, u64),
+    /// Never: it takes back what has that name.
+    Cancels(Cow<'a, str>),
 }
 
 /// An attribute of a published message.
@@ -144,6 +160,32 @@ struct Image<'a> {
     group: Option<Value<'a>>,
     #[serde(borrow)]
     to: Option<Value<'a>>,
+    #[serde(borrow)]
+    due: Option<Value<'a>>,
+    #[serde(borrow)]
+    schedule: Option<Value<'a>>,
+    #[serde(borrow)]
+    cancels: Option<Value<'a>>,
+}
+
+impl<'a> Image<'a> {
+    /// Who says a time that is none is not heard too early.
+    fn timing(&mut self) -> Result<Timing<'a>, Malformed> {
+        if let Some(name) = self.cancels.take() {
+            return Ok(Timing::Cancels(name.text()));
+        }
+        let due = self.due.take().map(|due| due.as_str().parse());
+        let due = due.transpose();
+        let due = due.map_err(|_| Malformed::new("the row's due is no time in milliseconds"))?;
+        match (self.schedule.take(), due) {
+            (None, None) => Ok(Timing::Now),
+            (None, Some(due)) => Ok(Timing::Due(due)),
+            (Some(name), Some(due)) => Ok(Timing::Schedule(name.text(), due)),
+            (Some(_), None) => Err(Malformed::new(
+                "the row has a schedule, and does not say when",
+            )),
+        }
+    }
 }
 
 /// A text or a number; the outbox has no other kind.
@@ -216,7 +258,8 @@ fn read<'a, T: Deserialize<'a>>(value: Option<&'a RawValue>) -> Option<T> {
 }
 
 fn event_of(raw: &str) -> Result<Event<'_>, Malformed> {
-    let WithImage { image } = strict_json::from_str(raw)?;
+    let WithImage { mut image } = strict_json::from_str(raw)?;
+    let timing = image.timing()?;
     let (body, event_type) = (image.body.text(), image.event_type.text());
     if body.is_empty() || event_type.is_empty() {
         return Err(Malformed::new("the row's body or type is empty"));
@@ -230,6 +273,7 @@ fn event_of(raw: &str) -> Result<Event<'_>, Malformed> {
         group: present(image.group),
         // Also an empty one: a row that says where it goes is not for everybody.
         to: image.to.map(Value::text),
+        timing,
     })
 }
 

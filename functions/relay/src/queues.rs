@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
@@ -10,13 +11,33 @@ use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 use dashpot::{ConfigError, chain};
 
 use crate::fate::{Answer, Fate, is_invalid};
-use crate::outbox::Event;
+use crate::outbox::{Event, Timing};
+
+/// How long SQS keeps a message back at most:
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>.
+pub const LONGEST_DELAY: Duration = Duration::from_mins(15);
+
+/// How long after `now` a command is kept back in its queue, in whole seconds, so that it does not arrive too early.
+#[must_use]
+pub fn delay(command: &Event<'_>, now: u64) -> Duration {
+    let due = match command.timing {
+        Timing::Now | Timing::Cancels(_) => return Duration::ZERO,
+        Timing::Due(due) | Timing::Schedule(_, due) => due,
+    };
+    Duration::from_secs(due.saturating_sub(now).div_ceil(1000)).min(LONGEST_DELAY)
+}
 
 /// Where commands are sent.
 pub trait Queues: Send + Sync {
     /// Sends commands that fit into one call to the queue of that logical name, and says of each, in order, what became
-    /// of it. A queue that nobody knows will never take them.
-    fn send(&self, to: &str, commands: &[&Event<'_>]) -> impl Future<Output = Vec<Fate>> + Send;
+    /// of it. A queue that nobody knows will never take them. What is due after `now` arrives then, if that is within
+    /// [`LONGEST_DELAY`].
+    fn send(
+        &self,
+        to: &str,
+        commands: &[&Event<'_>],
+        now: u64,
+    ) -> impl Future<Output = Vec<Fate>> + Send;
 }
 
 /// The queues on SQS.
@@ -50,11 +71,16 @@ impl SqsQueues {
     }
 
     /// One call; `Err` where all of it is refused because something in it is invalid.
-    async fn call(&self, url: &str, commands: &[&Event<'_>]) -> Result<Vec<Fate>, String> {
+    async fn call(
+        &self,
+        url: &str,
+        commands: &[&Event<'_>],
+        now: u64,
+    ) -> Result<Vec<Fate>, String> {
         let entries: Result<Vec<_>, BuildError> = commands
             .iter()
             .enumerate()
-            .map(|(id, command)| entry(id, command))
+            .map(|(id, command)| entry(id, command, now))
             .collect();
         let entries = entries.map_err(|error| error.to_string())?;
         let request = self.client.send_message_batch().queue_url(url);
@@ -67,17 +93,17 @@ impl SqsQueues {
 }
 
 impl Queues for SqsQueues {
-    async fn send(&self, to: &str, commands: &[&Event<'_>]) -> Vec<Fate> {
+    async fn send(&self, to: &str, commands: &[&Event<'_>], now: u64) -> Vec<Fate> {
         let Some(url) = self.urls.get(to) else {
             return vec![unknown(to); commands.len()];
         };
-        if let Ok(fates) = self.call(url, commands).await {
+        if let Ok(fates) = self.call(url, commands, now).await {
             return fates;
         }
         // Something in the call is invalid: each alone, it shows which.
         let mut fates = Vec::with_capacity(commands.len());
         for command in commands {
-            match self.call(url, std::slice::from_ref(command)).await {
+            match self.call(url, std::slice::from_ref(command), now).await {
                 Ok(fate) => fates.extend(fate),
                 Err(refusal) => fates.push(Fate::Unpublishable(refusal)),
             }
@@ -106,7 +132,11 @@ fn urls(named: &str) -> Result<BTreeMap<String, String>, ConfigError> {
         .collect()
 }
 
-fn entry(id: usize, command: &Event<'_>) -> Result<SendMessageBatchRequestEntry, BuildError> {
+fn entry(
+    id: usize,
+    command: &Event<'_>,
+    now: u64,
+) -> Result<SendMessageBatchRequestEntry, BuildError> {
     let attributes = command
         .attributes()
         .map(|attribute| {
@@ -117,7 +147,11 @@ fn entry(id: usize, command: &Event<'_>) -> Result<SendMessageBatchRequestEntry,
             Ok((attribute.name.to_owned(), value))
         })
         .collect::<Result<HashMap<_, _>, BuildError>>()?;
+    // A FIFO queue takes no delay of a single message, not even none.
+    let delay = Some(delay(command, now)).filter(|delay| !delay.is_zero());
+    let delay = delay.and_then(|delay| delay.as_secs().try_into().ok());
     SendMessageBatchRequestEntry::builder()
+        .set_delay_seconds(delay)
         .id(id.to_string())
         .message_body(command.body.as_ref())
         .set_message_attributes(Some(attributes))
@@ -142,11 +176,34 @@ mod tests {
     }
 
     #[test]
+    fn what_is_due_is_kept_back_in_whole_seconds_and_not_longer_than_sqs_can() {
+        let rows =
+            crate::outbox::inserted(include_str!("../../../events/relay/good.json")).unwrap();
+        let due = |due, now| {
+            let body = "{}".into();
+            let command = Event {
+                timing: Timing::Due(due),
+                event_type: "a".into(),
+                body,
+                ..Event::default()
+            };
+            entry(0, &command, now).unwrap().delay_seconds()
+        };
+        assert_eq!(due(60_000, 0), Some(60));
+        assert_eq!(due(60_001, 0), Some(61));
+        assert_eq!(due(60_000, 60_000), None);
+        assert_eq!(due(1, 60_000), None);
+        assert_eq!(due(u64::MAX, 0), Some(900));
+        let at_once = entry(0, rows[0].event.as_ref().unwrap(), 0).unwrap();
+        assert_eq!(at_once.delay_seconds(), None);
+    }
+
+    #[test]
     fn an_entry_is_the_row_byte_for_byte_with_its_group() {
         let rows =
             crate::outbox::inserted(include_str!("../../../events/relay/good.json")).unwrap();
         let command = rows[0].event.as_ref().unwrap();
-        let entry = entry(3, command).unwrap();
+        let entry = entry(3, command, 0).unwrap();
         assert_eq!((entry.id(), entry.message_body()), ("3", &*command.body));
         assert_eq!(entry.message_group_id(), Some("user_456"));
         let attributes = entry.message_attributes().unwrap();

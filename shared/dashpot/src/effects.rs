@@ -84,8 +84,57 @@ impl Effects {
     /// assert_eq!(effects.commanded(), [("invoices", "invoice.write")]);
     /// ```
     #[must_use]
-    pub fn command<T: Event>(mut self, to: impl Into<String>, command: &T) -> Self {
-        self.emits.push(Emit::new(command).to(to));
+    pub fn command<T: Event>(self, to: impl Into<String>, command: &T) -> Self {
+        self.send(command, Way::to(to))
+    }
+
+    /// Sends a command that arrives at a time, in milliseconds since the Unix epoch; at once where that is over. Nobody
+    /// can take it back: its receiver looks whether it still matters.
+    ///
+    /// Up to 15 minutes ahead it waits in its queue (`DelaySeconds`), which must be a standard one; beyond that, with
+    /// `EventBridge` Scheduler.
+    #[must_use]
+    pub fn command_at<T: Event>(self, to: impl Into<String>, command: &T, due: u64) -> Self {
+        let due = Some(due);
+        let way = Way { due, ..Way::to(to) };
+        self.send(command, way)
+    }
+
+    /// The same with a name, under which it can be [taken back](Self::unschedule): 1 to 64 of A-Z a-z 0-9 - _ . It waits
+    /// with `EventBridge` Scheduler, which is right to the minute.
+    ///
+    /// One that is due may be on its way while it is taken back, and so may one that is taken back at once: its receiver
+    /// looks whether it still matters, as for any other.
+    #[must_use]
+    pub fn schedule<T: Event>(
+        self,
+        name: impl Into<String>,
+        to: impl Into<String>,
+        command: &T,
+        due: u64,
+    ) -> Self {
+        let (due, schedule) = (Some(due), Some(name.into()));
+        let way = Way {
+            due,
+            schedule,
+            ..Way::to(to)
+        };
+        self.send(command, way)
+    }
+
+    /// Takes back what was [scheduled](Self::schedule) for that queue under that name; nothing where there is none.
+    #[must_use]
+    pub fn unschedule(mut self, name: impl Into<String>, to: impl Into<String>) -> Self {
+        self.emits.push(Emit::unschedule(name.into(), to));
+        self
+    }
+
+    fn send<T: Event>(mut self, command: &T, way: Way) -> Self {
+        let way = Some(way);
+        self.emits.push(Emit {
+            way,
+            ..Emit::new(command)
+        });
         self
     }
 
@@ -130,7 +179,7 @@ impl Effects {
     /// For tests: the names of the events said.
     #[must_use]
     pub fn emitted(&self) -> Vec<&'static str> {
-        let said = self.emits.iter().filter(|emit| emit.to.is_none());
+        let said = self.emits.iter().filter(|emit| emit.way.is_none());
         said.map(|emit| emit.event_type).collect()
     }
 
@@ -139,8 +188,15 @@ impl Effects {
     pub fn commanded(&self) -> Vec<(&str, &'static str)> {
         let emits = self.emits.iter();
         emits
-            .filter_map(|emit| Some((emit.to.as_deref()?, emit.event_type)))
+            .filter_map(|emit| Some((emit.way.as_ref()?.to.as_str(), emit.event_type)))
             .collect()
+    }
+
+    /// For tests: when the command of that type arrives; none where it is sent at once, or not at all.
+    #[must_use]
+    pub fn due(&self, event_type: &str) -> Option<u64> {
+        let emit = self.emits.iter().find(|it| it.event_type == event_type)?;
+        emit.way.as_ref()?.due
     }
 
     /// For tests: the payload of the first event or command of that type, read back.
@@ -187,8 +243,8 @@ impl From<()> for Effects {
 /// An event that is to be said, or a command that is to be sent; it becomes an envelope when it is committed.
 #[derive(Debug)]
 pub(crate) struct Emit {
-    /// The queue that it goes to; none for the topic.
-    pub(crate) to: Option<String>,
+    /// Where it goes; none for the topic.
+    pub(crate) way: Option<Way>,
     pub(crate) event_type: &'static str,
     pub(crate) version: u32,
     pub(crate) subject: String,
@@ -196,10 +252,34 @@ pub(crate) struct Emit {
     pub(crate) payload: Result<Box<RawValue>, serde_json::Error>,
 }
 
+/// Where and when a command goes.
+#[derive(Debug)]
+pub(crate) struct Way {
+    /// The queue's logical name.
+    pub(crate) to: String,
+    /// When it arrives, in milliseconds since the Unix epoch.
+    pub(crate) due: Option<u64>,
+    /// The name under which it can be taken back.
+    pub(crate) schedule: Option<String>,
+    /// It takes back what has that name.
+    pub(crate) cancels: bool,
+}
+
+impl Way {
+    pub(crate) fn to(queue: impl Into<String>) -> Self {
+        Self {
+            to: queue.into(),
+            due: None,
+            schedule: None,
+            cancels: false,
+        }
+    }
+}
+
 impl Emit {
     pub(crate) fn new<T: Event>(event: &T) -> Self {
         Self {
-            to: None,
+            way: None,
             event_type: T::TYPE,
             version: T::VERSION,
             subject: event.subject().to_owned(),
@@ -208,9 +288,19 @@ impl Emit {
         }
     }
 
-    pub(crate) fn to(mut self, queue: impl Into<String>) -> Self {
-        self.to = Some(queue.into());
-        self
+    fn unschedule(name: String, to: impl Into<String>) -> Self {
+        Self {
+            way: Some(Way {
+                schedule: Some(name.clone()),
+                cancels: true,
+                ..Way::to(to)
+            }),
+            event_type: "schedule.cancel",
+            version: 1,
+            subject: name.clone(),
+            group: name,
+            payload: serde_json::value::to_raw_value(&serde_json::Map::new()),
+        }
     }
 }
 

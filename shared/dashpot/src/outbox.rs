@@ -1,7 +1,8 @@
 //! The way out: an event is a row, committed with the state that it tells of; the table's stream carries it on. So is a
-//! command, with one attribute more: `to`, the queue that it goes to.
+//! command, with `to`, the queue that it goes to; `due`, when it arrives there; and `schedule`, the name under which it can
+//! be taken back by a row that `cancels` it.
 
-use crate::effects::Emit;
+use crate::effects::{Emit, Way};
 use crate::id::new_id;
 use crate::row::{Key, Row, Write};
 use crate::sendable::sendable_json;
@@ -87,12 +88,16 @@ impl Origin<'_> {
         to: impl Into<String>,
         command: &T,
     ) -> Result<Write, OutboxError> {
-        self.append(Emit::new(command).to(to))
+        let way = Some(Way::to(to));
+        self.append(Emit {
+            way,
+            ..Emit::new(command)
+        })
     }
 
     pub(crate) fn append(&self, emit: Emit) -> Result<Write, OutboxError> {
         let Emit {
-            to,
+            way,
             event_type,
             version,
             subject,
@@ -138,8 +143,15 @@ impl Origin<'_> {
             .set("group", group)
             .set("body", body)
             .set("expiresAt", self.now / 1000 + KEPT_SECONDS);
-        if let Some(to) = to {
-            row = row.set("to", to);
+        if let Some(way) = way {
+            row = row.set("to", way.to);
+            if let Some(due) = way.due {
+                row = row.set("due", due);
+            }
+            if let Some(name) = way.schedule {
+                let attribute = if way.cancels { "cancels" } else { "schedule" };
+                row = row.set(attribute, name);
+            }
         }
         if let Some(traceparent) = self.traceparent {
             row = row.set("traceparent", traceparent);

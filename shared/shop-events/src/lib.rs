@@ -1,7 +1,7 @@
 //! Every event of the shop: what it is called, what it says, and how older versions are read.
 //!
 //! - [`order`], [`stock`], [`payment`], [`pick_list`]: the events, one file per subject
-//! - [`invoice`]: a command, for its one receiver
+//! - [`invoice`], [`deadline`]: commands, each for its one receiver
 //! - [`address`], [`id`], [`mod@line`], [`money`]: what they are made of, valid by construction
 //!
 //! Every payload is self-contained: whoever takes it finds in it all that its work needs.
@@ -27,6 +27,7 @@ macro_rules! order_event {
 }
 
 pub mod address;
+pub mod deadline;
 pub mod id;
 pub mod invoice;
 pub mod line;
@@ -37,6 +38,7 @@ pub mod pick_list;
 pub mod stock;
 
 pub use address::{Address, InvalidAddress};
+pub use deadline::{AbandonOrder, CheckOrder};
 pub use id::{IntentId, OrderId, Sku, UserId};
 pub use invoice::WriteInvoice;
 pub use line::{Line, Lines, TooManyLines};

@@ -8,7 +8,8 @@ use relay::dead_letters::{DeadLetters, NotParked};
 use relay::fate::Fate;
 use relay::handler::{Relay, RelayError};
 use relay::outbox::{Event, Inserted, inserted};
-use relay::queues::Queues;
+use relay::queues::{LONGEST_DELAY, Queues, delay};
+use relay::schedules::Schedules;
 use relay::topic::Topic;
 
 /// Takes everything, and counts.
@@ -32,11 +33,28 @@ impl Topic for &World {
 
 /// Knows no queue with an empty name.
 impl Queues for &World {
-    async fn send(&self, to: &str, commands: &[&Event<'_>]) -> Vec<Fate> {
+    async fn send(&self, to: &str, commands: &[&Event<'_>], now: u64) -> Vec<Fate> {
+        for command in commands {
+            assert!(delay(command, now) <= LONGEST_DELAY);
+        }
         if to.is_empty() {
             return vec![relay::queues::unknown(to); commands.len()];
         }
         self.publish(commands).await
+    }
+}
+
+impl Schedules for &World {
+    async fn create(&self, _: &str, to: &str, command: &Event<'_>, _: u64) -> Fate {
+        if to.is_empty() {
+            return relay::schedules::unknown(to);
+        }
+        self.publish(&[command]).await.remove(0)
+    }
+
+    async fn delete(&self, _: &str) -> Fate {
+        *self.published.lock().unwrap() += 1;
+        Fate::Published
     }
 }
 
@@ -55,7 +73,7 @@ pub fn check(data: &[u8]) {
         return;
     };
     let world = World::default();
-    let relay = Relay::new(&world, &world, &world);
+    let relay = Relay::new(&world, &world, &world, &world);
     let outcome = crate::block_on(relay.handle(payload, &Invocation::default()));
     match (inserted(payload), outcome) {
         (Ok(rows), Ok(())) => {

@@ -5,12 +5,13 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use dashpot::Recovery;
+use deadlines::terms::Terms;
 use serde_json::Value;
 
 use crate::template::{Template, list, text};
 
 /// Those that take messages from a queue of their own, as they name themselves.
-pub const CONSUMERS: [&str; 9] = [
+pub const CONSUMERS: [&str; 10] = [
     "inventory",
     "payments",
     "warehouse",
@@ -18,12 +19,19 @@ pub const CONSUMERS: [&str; 9] = [
     "analytics",
     "journal",
     "listing",
+    "deadlines",
     "invoices",
     "invoices-urgent",
 ];
 
 /// Those whose tables have a stream: who says events.
-pub const PRODUCERS: [&str; 4] = ["checkout", "inventory", "payments", "warehouse"];
+pub const PRODUCERS: [&str; 5] = [
+    "checkout",
+    "inventory",
+    "payments",
+    "warehouse",
+    "deadlines",
+];
 
 /// One consumer's queue, subscription and mapping.
 #[derive(Debug, Clone)]
@@ -80,6 +88,8 @@ pub struct Blueprint {
     pub timeouts: BTreeMap<&'static str, Duration>,
     /// What becomes of failures.
     pub recovery: Recovery,
+    /// When an order is late, and when it is given up.
+    pub terms: Terms,
     /// When an attempt is the sweeper's.
     pub hold_bound: Duration,
     /// How long one call to the provider may take.
@@ -115,6 +125,11 @@ impl Blueprint {
                 park_after: parameter("ParkAfterSeconds"),
                 not_yet_for: parameter("NotYetSeconds"),
                 ..Recovery::default()
+            },
+            terms: Terms {
+                late_after: parameter("LateAfterSeconds"),
+                abandon_after: parameter("AbandonAfterSeconds"),
+                log: |_| {},
             },
             hold_bound: parameter("HoldBoundSeconds"),
             payment_timeout: Duration::from_millis(milliseconds.unwrap().parse().unwrap()),

@@ -22,10 +22,12 @@ use payment_gateway::{Authorisation, Gateway, GatewayError, Intent, IntentId, Or
 use relay::dead_letters::{DeadLetters, NotParked};
 use relay::fate::Fate;
 use relay::outbox::{Event, Inserted};
-use relay::queues::{Queues, unknown};
+use relay::queues::{Queues, delay, unknown};
+use relay::schedules::Schedules;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::Shop;
+use super::agenda::{Agenda, Appointment};
 use super::bucket::Bucket;
 use super::letterbox::Letterbox;
 use super::provider::Provider;
@@ -228,14 +230,18 @@ pub(super) struct QueuesPort {
 }
 
 impl Queues for QueuesPort {
-    async fn send(&self, to: &str, commands: &[&Event<'_>]) -> Vec<Fate> {
+    async fn send(&self, to: &str, commands: &[&Event<'_>], now: u64) -> Vec<Fate> {
         assert!((1..=10).contains(&commands.len()), "{}", commands.len());
         let Some((name, (queue, _))) = self.shop.queues.get_key_value(to) else {
             return vec![unknown(to); commands.len()];
         };
         let told = self.shop.blueprint.commanded.contains(*name);
         assert!(told, "template.yaml does not tell the relay of {to}");
-        let batch: Vec<Outgoing> = commands.iter().map(|it| published(it).into()).collect();
+        let batch = commands.iter().map(|command| Outgoing {
+            delay: Some(delay(command, now)),
+            ..published(command).into()
+        });
+        let batch: Vec<Outgoing> = batch.collect();
         let all = |fate: Fate| vec![fate; batch.len()];
         let take = |queue: &SimQueue, batch: &[Outgoing]| {
             for outgoing in batch {
@@ -263,6 +269,56 @@ impl Queues for QueuesPort {
         let silence = || Err("no answer in time".to_owned());
         let answer = self.sdk.call(attempt, Result::is_err, silence).await;
         answer.unwrap_or_else(|error| all(Fate::Failed(error)))
+    }
+}
+
+/// `EventBridge` Scheduler, through the SDK.
+#[derive(Debug)]
+pub(super) struct SchedulesPort {
+    pub(super) sdk: Sdk,
+    pub(super) agenda: Arc<Agenda>,
+}
+
+impl SchedulesPort {
+    async fn call(
+        &self,
+        operation: &'static str,
+        act: impl Fn(&Agenda) + Clone + Send + 'static,
+    ) -> Fate {
+        let attempt = || {
+            let (agenda, act) = (Arc::clone(&self.agenda), act.clone());
+            let act = async move {
+                act(&agenda);
+                Ok(())
+            };
+            self.sdk
+                .faults
+                .call(operation, act, |fault: Fault| Err(fault.to_string()))
+        };
+        let silence = || Err("no answer in time".to_owned());
+        match self.sdk.call(attempt, Result::is_err, silence).await {
+            Ok(()) => Fate::Published,
+            Err(error) => Fate::Failed(error),
+        }
+    }
+}
+
+impl Schedules for SchedulesPort {
+    async fn create(&self, name: &str, to: &str, command: &Event<'_>, due: u64) -> Fate {
+        let appointment = Appointment {
+            to: to.to_owned(),
+            body: command.body.to_string(),
+            due,
+        };
+        let name = name.to_owned();
+        let act = move |agenda: &Agenda| agenda.add(&name, appointment.clone());
+        self.call("schedules.create", act).await
+    }
+
+    async fn delete(&self, name: &str) -> Fate {
+        let name = name.to_owned();
+        let act = move |agenda: &Agenda| agenda.remove(&name);
+        self.call("schedules.delete", act).await
     }
 }
 

@@ -11,14 +11,15 @@ use sweeper::sweep::{Sweeper, Swept};
 
 use super::Shop;
 use super::client::{
-    Carrier, NoDeadLetters, QueuePort, QueuesPort, Sdk, Shelf, Table, TopicPort, Wire,
+    Carrier, NoDeadLetters, QueuePort, QueuesPort, SchedulesPort, Sdk, Shelf, Table, TopicPort,
+    Wire,
 };
 
 /// What a process is about where its messages are about several things.
 pub(super) const MIXED: &str = "a mixed batch";
 
 /// The types that the shop knows.
-const TYPES: [&str; 14] = [
+const TYPES: [&str; 17] = [
     "order.placed",
     "order.created",
     "order.cancellation_requested",
@@ -33,6 +34,9 @@ const TYPES: [&str; 14] = [
     "pick_list.created",
     "pick_list.packed",
     "invoice.write",
+    "order.check",
+    "order.abandon",
+    "schedule.cancel",
 ];
 
 /// What an event of Lambda is about.
@@ -167,6 +171,11 @@ impl Shop {
                 "listing" => {
                     answer(listing::consumer(store, queue, recovery), event, invocation).await
                 }
+                "deadlines" => {
+                    let consumer =
+                        deadlines::consumer(store, queue, self.blueprint.terms, recovery);
+                    answer(consumer, event, invocation).await
+                }
                 "invoices" | "invoices-urgent" => {
                     let cabinet = Shelf {
                         sdk: self.sdk(&process),
@@ -196,7 +205,12 @@ impl Shop {
                 sdk: self.sdk(&process),
                 shop: Arc::clone(self),
             };
-            let relay = relay::handler::Relay::new(topic, queues, NoDeadLetters).log_to(|_| {});
+            let schedules = SchedulesPort {
+                sdk: self.sdk(&process),
+                agenda: Arc::clone(&self.agenda),
+            };
+            let relay =
+                relay::handler::Relay::new(topic, queues, schedules, NoDeadLetters).log_to(|_| {});
             relay.handle(event, invocation).await
         };
         let answer = self.in_process("relay", subject(event), relayed).await?;

@@ -80,6 +80,7 @@ impl Shop {
             books.analytics_counts_what_the_journal_holds(),
             books.the_archive_is_the_journal(),
             books.every_capture_has_one_invoice(),
+            books.no_order_is_late(),
             books.listing_is_what_the_journal_adds_up_to(),
             books.what_was_promised_exists(),
             books.what_is_shown_is_what_the_journal_holds(),
@@ -202,6 +203,7 @@ impl Books<'_> {
                     || !self.rows("email", &prefix).is_empty()
             }
             "analytics" => has("analytics", Key::new(format!("seen#{}", event.id))),
+            "deadlines" => has("deadlines", Key::new(format!("order#{order}"))),
             "listing" => has("listing", Key::new(format!("g1#order#{order}"))),
             _ => self.journal.contains(&event.id),
         }
@@ -642,6 +644,14 @@ impl Books<'_> {
             "the bucket without the table says something else".to_owned()
         }));
         violations
+    }
+
+    /// Everything is at rest, so nothing is unfinished, and nothing is said to be.
+    fn no_order_is_late(&self) -> Violations {
+        let rows = self.rows("deadlines", "order#");
+        let late = rows.iter().filter(|row| row.contains_key("late"));
+        late.map(|row| format!("{} is late for ever", text(row, "pk")))
+            .collect()
     }
 
     /// Each order whose money was captured has one document and one number, and nobody else has; each series counts without

@@ -7,7 +7,7 @@
 //! - [`Shop`]: all of it, and what customers and people do with it
 //! - [`mishaps`]: what goes wrong
 //! - [`blueprint`]: what `template.yaml` says of queues, subscriptions, mappings and times
-//! - [`provider`], [`topic`], [`letterbox`], [`bucket`]: Stripe, SNS, SES and S3 in memory
+//! - [`provider`], [`topic`], [`letterbox`], [`bucket`], [`agenda`]: Stripe, SNS, SES, S3 and Scheduler in memory
 //! - [`invariants`]: what must be true at the end, whatever went wrong
 
 #![expect(
@@ -16,6 +16,7 @@
     reason = "a test fails by panicking"
 )]
 
+pub mod agenda;
 pub mod blueprint;
 pub mod bucket;
 mod client;
@@ -35,12 +36,13 @@ use std::time::Duration;
 
 use dashpot::{Clock, Invocation, Key, Row, Store, Write};
 use dashpot_testing::{
-    DeleteFails, EventFilter, Index, MemoryStore, QueueSettings, SimQueue, SqsMapping,
+    DeleteFails, EventFilter, Index, MemoryStore, Outgoing, QueueSettings, SimQueue, SqsMapping,
     StreamMapping, TableSettings, TableStream,
 };
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use agenda::Agenda;
 use blueprint::{Blueprint, CONSUMERS, PRODUCERS};
 use bucket::Bucket;
 use functions::Environment;
@@ -78,6 +80,8 @@ pub struct Shop {
     pub letterbox: Arc<Letterbox>,
     /// The archive of analytics, in S3.
     pub archive: Arc<Bucket>,
+    /// Scheduler.
+    pub agenda: Arc<Agenda>,
     /// The invoices, in S3.
     pub cabinet: Arc<Bucket>,
     /// What customers were told, in order.
@@ -107,6 +111,7 @@ impl Shop {
         for name in CONSUMERS.into_iter().chain(["checkout"]) {
             let indexes = match name {
                 "checkout" => vec![Index::by_number("pending", "pending", "due")],
+                "deadlines" => vec![Index::by_number("late", "late", "since")],
                 "warehouse" => vec![Index::by_number("toPick", "toPick", "since")],
                 "listing" => vec![
                     Index::by_text("customer", "customer", "placed"),
@@ -161,6 +166,7 @@ impl Shop {
             letterbox: Arc::default(),
             archive: Arc::default(),
             cabinet: Arc::default(),
+            agenda: Arc::default(),
             answers: Mutex::default(),
             cancellations: Mutex::default(),
             shown: Mutex::default(),
@@ -245,12 +251,23 @@ impl Shop {
         running.spawn(async move {
             loop {
                 sleep(Duration::from_mins(1)).await;
+                shop.keep_appointments();
                 if shop.has_something_due() {
                     shop.sweep_once().await;
                 }
             }
         });
         running
+    }
+
+    /// Scheduler sends what is due, and some of it twice.
+    fn keep_appointments(&self) {
+        for appointment in self.agenda.due(self.clock.now()) {
+            for _ in 0..=fastrand::usize(..8) / 7 {
+                let queue = &self.queues[appointment.to.as_str()].0;
+                queue.send(Outgoing::new(appointment.body.clone())).unwrap();
+            }
+        }
     }
 
     /// A sweep that finds nothing is left out: it does nothing but ask.
@@ -278,7 +295,7 @@ impl Shop {
     }
 
     /// Waits until nothing more happens by itself: no message is left in a queue, no outbox row in a stream, no
-    /// attempt in the sweeper's index. False when that takes longer than `patience`.
+    /// attempt in the sweeper's index, no command with the scheduler. False when that takes longer than `patience`.
     pub async fn settle(&self, patience: Duration) -> bool {
         let until = Instant::now() + patience;
         while !self.is_settled() {
@@ -294,6 +311,7 @@ impl Shop {
         self.queues.values().all(|(queue, _)| queue.is_empty())
             && self.streams.values().all(|stream| stream.behind() == 0)
             && self.open_attempts() == 0
+            && self.agenda.is_empty()
     }
 
     fn open_attempts(&self) -> usize {

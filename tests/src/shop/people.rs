@@ -189,6 +189,15 @@ impl Shop {
         }
     }
 
+    /// Somebody deletes a consumer's subscription, and makes it anew after a while.
+    pub async fn unsubscribe(&self, consumer: &str, for_a: Duration) {
+        let queue = &self.queues[consumer].0;
+        self.topic.unsubscribe(queue);
+        sleep(for_a).await;
+        let filter = self.blueprint.consumers[consumer].filter.clone();
+        self.topic.subscribe(filter, queue);
+    }
+
     /// Somebody wants the invoice of a paid order at once: the same job, to the queue that waits for nothing else.
     pub fn ask_for_invoice(&self, order_id: &str) {
         let taken = self.topic.taken();

@@ -80,6 +80,11 @@ impl Topic {
         });
     }
 
+    /// From now on the queue gets nothing.
+    pub fn unsubscribe(&self, queue: &Arc<SimQueue>) {
+        lock(&self.subscriptions).retain(|it| !Arc::ptr_eq(&it.queue, queue));
+    }
+
     /// Takes a batch.
     ///
     /// # Panics

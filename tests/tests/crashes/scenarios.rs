@@ -55,6 +55,7 @@ scenarios! {
     a_customer_who_asks_once
     messages_that_are_malformed
     an_invoice_that_is_wanted_at_once
+    an_order_that_inventory_never_hears_of
 }
 
 fn order(card: &'static str, sku: &'static str, quantity: u32) -> Order {
@@ -164,6 +165,16 @@ async fn an_invoice_that_is_wanted_at_once(shop: Arc<Shop>) {
         sleep(Duration::from_hours(1)).await;
         shop.ask_for_invoice(&id);
     }
+}
+
+/// Its money is held for a day, and then given back.
+async fn an_order_that_inventory_never_hears_of(shop: Arc<Shop>) {
+    let order = order(GOOD, "chair", 1);
+    // Longer than a customer tries.
+    let away = shop.unsubscribe("inventory", Duration::from_hours(2));
+    let ((), id) = tokio::join!(biased; away, placed(&shop, &order));
+    assert!(id.is_none_or(|id| shop.pick_list(&id).is_none()));
+    sleep(Duration::from_hours(26)).await;
 }
 
 async fn messages_that_are_malformed(shop: Arc<Shop>) {

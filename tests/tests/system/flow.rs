@@ -89,12 +89,15 @@ pub(crate) async fn a_paid_order_has_one_invoice_however_often_it_is_asked_for(
     for words in [&*written.number, "37.50 EUR", "invoiced@example.com"] {
         ensure!(said.contains(words), "{words:?} is not in {said}");
     }
-    let job = commands::invoices::request(target, &order).await?;
-    let inbox = format!("inbox#{job}");
+    commands::invoices::request(target, &order).await?;
     until("the second job is done", PATIENCE, async || {
-        world.shop.row("invoices", &inbox, "-").await
+        Ok((world.shop.depth("invoices-urgent").await? == (0, 0)).then_some(()))
     })
     .await?;
+    let dead = world
+        .dead_letters("invoices-urgent", order.as_str())
+        .await?;
+    ensure!(dead.is_empty(), "{dead:?}");
     let again = commands::invoices::fetch(target, &order).await?;
     ensure!(again == Some((written, document)), "it has changed");
     Ok(())

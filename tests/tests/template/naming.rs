@@ -95,7 +95,16 @@ fn each_function_is_told_what_it_reads_and_no_more() {
             expected.extend(RETRY);
         }
         expected.extend::<&[&str]>(match service {
-            "Relay" => &["TOPIC_ARN", "QUEUES", "DEAD_LETTER_QUEUE_URL"],
+            "Relay" => &[
+                "TOPIC_ARN",
+                "QUEUES",
+                "DEAD_LETTER_QUEUE_URL",
+                "SCHEDULE_GROUP",
+                "SCHEDULE_ROLE_ARN",
+                "SCHEDULED_QUEUES",
+                "SCHEDULE_DEAD_LETTERS_ARN",
+            ],
+            "Deadlines" => &["TABLE_NAME", "LATE_AFTER_SECONDS", "ABANDON_AFTER_SECONDS"],
             "Email" => &["TABLE_NAME", "SENDER_ADDRESS"],
             "Analytics" => &["TABLE_NAME", "BUCKET_NAME"],
             "Invoices" | "InvoicesUrgent" => {

@@ -7,6 +7,8 @@ use system_tests::template::{CONSUMERS, SERVICES, STAGES, Template, binary, list
 const SECRET: &str = "secretsmanager:GetSecretValue on arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${PaymentKeySecret}-??????";
 const IDENTITIES: &str =
     "ses:SendEmail on arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/";
+const SCHEDULES: &str =
+    "arn:${AWS::Partition}:scheduler:${AWS::Region}:${AWS::AccountId}:schedule/${ScheduleGroup}/*";
 const ROWS: [&str; 3] = ["BatchGetItem", "PutItem", "UpdateItem"];
 
 /// What each service needs, beyond writing its own log.
@@ -19,17 +21,30 @@ fn expected(service: &str) -> Vec<String> {
             .chain(on_table("${CheckoutTable.Arn}/index/pending", &["Query"]))
             .chain([SECRET.into()])
             .collect(),
-        "Relay" => ["Checkout", "Inventory", "Payments", "Warehouse"]
-            .into_iter()
-            .flat_map(stream)
-            .chain([
-                "sns:Publish on EventsTopic".into(),
-                "sns:PublishBatch on EventsTopic".into(),
-                "sqs:SendMessage on RelayDeadLetterQueue.Arn".into(),
-                "sqs:SendMessage on InvoicesQueue.Arn".into(),
-                "sqs:SendMessageBatch on InvoicesQueue.Arn".into(),
-            ])
-            .collect(),
+        "Relay" => [
+            "Checkout",
+            "Inventory",
+            "Payments",
+            "Warehouse",
+            "Deadlines",
+        ]
+        .into_iter()
+        .flat_map(stream)
+        .chain([
+            "sns:Publish on EventsTopic".into(),
+            "sns:PublishBatch on EventsTopic".into(),
+            "sqs:SendMessage on RelayDeadLetterQueue.Arn".into(),
+            "iam:PassRole on ScheduleRole.Arn".into(),
+        ])
+        .chain(["Invoices", "Deadlines"].into_iter().flat_map(|to| {
+            ["sqs:SendMessage", "sqs:SendMessageBatch"]
+                .map(|action| format!("{action} on {to}Queue.Arn"))
+        }))
+        .chain(
+            ["CreateSchedule", "DeleteSchedule"]
+                .map(|action| format!("scheduler:{action} on {SCHEDULES}")),
+        )
+        .collect(),
         "Payments" => consumer(service, service, &ROWS)
             .chain([SECRET.into()])
             .collect(),
@@ -151,11 +166,33 @@ fn each_role_is_one_functions_own_and_has_no_managed_policies() {
             assert_eq!(function["Role"], format!("{service}Role.Arn"));
             assert_eq!(function["Policies"], Value::Null, "{service}");
         }
-        assert_eq!(template.all("AWS::IAM::Role").count(), SERVICES.len());
+        // One more is the scheduler's.
+        assert_eq!(template.all("AWS::IAM::Role").count(), SERVICES.len() + 1);
         for kind in ["AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"] {
             assert_eq!(template.all(kind).count(), 0, "{kind}");
         }
     }
+}
+
+#[test]
+fn the_scheduler_may_send_to_what_the_relay_schedules_for_and_no_more() {
+    let template = Template::at("prod");
+    let role = template.properties("ScheduleRole");
+    assert_eq!(
+        role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"],
+        json!({"Service": "scheduler.amazonaws.com"})
+    );
+    let told = &template.of_function("Relay", "Environment")["Variables"];
+    let queues = text(&told["SCHEDULED_QUEUES"]).split(',').map(|entry| {
+        let (_, arn) = entry.split_once('=').unwrap();
+        arn.trim_start_matches("${")
+            .trim_end_matches('}')
+            .to_owned()
+    });
+    let dead_letters = text(&told["SCHEDULE_DEAD_LETTERS_ARN"]).to_owned();
+    let expected = queues.chain([dead_letters]);
+    let expected = expected.map(|queue| format!("sqs:SendMessage on {queue}"));
+    assert_eq!(allowed(role), expected.collect());
 }
 
 #[test]

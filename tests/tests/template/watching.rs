@@ -63,6 +63,11 @@ fn the_sweeper_is_watched_for_holds_that_it_cannot_void() {
 }
 
 #[test]
+fn orders_are_watched_for_being_late() {
+    assert!(alarms().contains("Dashpot late of deadlines"));
+}
+
+#[test]
 fn an_alarm_tells_a_topic_only_where_one_is_given() {
     for (id, alarm) in Template::at("prod").all("AWS::CloudWatch::Alarm") {
         assert_eq!(alarm["AlarmActions"], Value::Null, "{id}");

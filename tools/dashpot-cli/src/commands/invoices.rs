@@ -153,33 +153,29 @@ pub async fn fetch(target: &Target, order: &OrderId) -> Result<Option<(Written, 
     Ok(Some((written, document)))
 }
 
-/// Sends the job that payments sends when it has captured the money, to the queue that waits for nothing else; the job's
-/// id.
+/// Sends the job that payments sends when it has captured the money, to the queue that waits for nothing else.
 ///
 /// # Errors
 ///
 /// The order is not paid, or the journal or the queue does not answer.
-pub async fn request(target: &Target, order: &OrderId) -> Result<String> {
-    let (id, job) = (Uuid::now_v7().to_string(), job(target, order).await?);
+pub async fn request(target: &Target, order: &OrderId) -> Result<()> {
+    let job = job(target, order).await?;
     let body = json!({
         "type": WriteInvoice::TYPE, "payload": job,
-        "metadata": { "id": id, "timestamp": now(), "version": WriteInvoice::VERSION, "source": "dashpot", "subject": order },
+        "metadata": { "id": Uuid::now_v7().to_string(), "timestamp": now(), "version": WriteInvoice::VERSION, "source": "dashpot", "subject": order },
     })
     .to_string();
     let command = Event {
         body: body.into(),
         event_type: WriteInvoice::TYPE.into(),
         version: Some(WriteInvoice::VERSION.to_string().into()),
-        correlation_id: None,
-        traceparent: None,
-        group: None,
-        to: None,
+        ..Event::default()
     };
     let url = target.resources().id("InvoicesUrgentQueue")?;
     let queues = SqsQueues::new(target.config(), [(URGENT, url)]);
-    let fates = queues.send(URGENT, &[&command]).await;
+    let fates = queues.send(URGENT, &[&command], now()).await;
     match fates.as_slice() {
-        [relay::fate::Fate::Published] => Ok(id),
+        [relay::fate::Fate::Published] => Ok(()),
         other => bail!("the queue does not take the job: {other:?}"),
     }
 }

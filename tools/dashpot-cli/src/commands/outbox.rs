@@ -11,7 +11,7 @@ use dashpot::{DynamoStore, Item, Key, Query, SHARDS, Store, Value, hour, now};
 use futures_util::future::try_join_all;
 use relay::chunk::chunks;
 use relay::fate::Fate;
-use relay::outbox::Event;
+use relay::outbox::{Event, Timing};
 use relay::topic::{SnsTopic, Topic};
 use serde::Deserialize;
 use serde_json::json;
@@ -188,6 +188,7 @@ fn event(row: &Item) -> Event<'_> {
         traceparent: optional("traceparent"),
         group: optional("group"),
         to: None,
+        timing: Timing::Now,
     }
 }
 

@@ -20,7 +20,7 @@ use dashpot::{DynamoStore, Key, Store, now};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use relay::chunk::chunks;
 use relay::fate::Fate;
-use relay::outbox::Event;
+use relay::outbox::{Event, Timing};
 use relay::queues::{Queues, SqsQueues};
 use serde_json::json;
 use uuid::Uuid;
@@ -326,6 +326,7 @@ fn event(recorded: &Recorded) -> Event<'_> {
         traceparent: None,
         group: text(&recorded.customer),
         to: None,
+        timing: Timing::Now,
     }
 }
 
@@ -333,7 +334,7 @@ fn event(recorded: &Recorded) -> Event<'_> {
 async fn deliver(queues: &SqsQueues, mut events: Vec<&Event<'_>>) -> Result<()> {
     let mut pause = Duration::from_millis(200);
     for _ in 0..TRIES {
-        let fates = queues.send(CONSUMER, &events).await;
+        let fates = queues.send(CONSUMER, &events, now()).await;
         let mut left = Vec::new();
         for (event, fate) in events.into_iter().zip(fates) {
             match fate {
