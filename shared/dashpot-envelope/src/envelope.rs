@@ -19,6 +19,11 @@ pub struct Envelope<T> {
 
 /// The context of a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(transform = all_optional)
+)]
 #[serde(rename_all = "camelCase")]
 pub struct Metadata {
     /// Names the occurrence: UUIDv7 where we make it. With the consumer's name it is the idempotency key.
@@ -85,6 +90,12 @@ pub struct RawMetadata<'a> {
     /// See [`Metadata::hops`].
     #[serde(default)]
     pub hops: u32,
+}
+
+/// Our own services say all of it; a foreign producer may leave out anything: see [`RawMetadata`].
+#[cfg(feature = "schema")]
+fn all_optional(schema: &mut schemars::Schema) {
+    schema.remove("required");
 }
 
 fn first_version() -> u32 {

@@ -16,7 +16,11 @@ macro_rules! id {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(!try_from, !into))]
+        pub struct $name(
+            #[cfg_attr(feature = "schema", schemars(regex(pattern = pattern($max, $marks))))]
+            String
+        );
 
         impl $name {
             /// The text.
@@ -60,6 +64,12 @@ macro_rules! id {
             }
         }
     };
+}
+
+/// The rule as a regular expression.
+#[cfg(feature = "schema")]
+fn pattern(max: usize, marks: &str) -> String {
+    format!("^[A-Za-z0-9{}]{{1,{max}}}$", marks.replace(' ', ""))
 }
 
 id!(

@@ -3,6 +3,7 @@
 //! - [`order`], [`stock`], [`payment`], [`pick_list`]: the events, one file per subject
 //! - [`invoice`], [`deadline`]: commands, each for its one receiver
 //! - [`address`], [`id`], [`mod@line`], [`money`]: what they are made of, valid by construction
+//! - `schema`, with the feature of that name: JSON Schemas of them all
 //!
 //! Every payload is self-contained: whoever takes it finds in it all that its work needs.
 
@@ -35,6 +36,8 @@ pub mod money;
 pub mod order;
 pub mod payment;
 pub mod pick_list;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod stock;
 
 pub use address::{Address, InvalidAddress};

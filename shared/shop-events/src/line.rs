@@ -9,11 +9,13 @@ use crate::{Money, Sku};
 
 /// So many of one sku.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Line {
     /// What.
     pub sku: Sku,
     /// How many; at least one.
+    #[cfg_attr(feature = "schema", schemars(range(max = u32::MAX)))]
     pub quantity: NonZeroU32,
     /// The price of one, when the order was placed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -26,6 +28,11 @@ pub struct Line {
 /// takes 100 items, of which the rest is kept for what goes with the lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<Line>", into = "Vec<Line>")]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(!try_from, !into, description = "The lines of an order: at most 90 different skus. Equal ones are merged.")
+)]
 pub struct Lines(Vec<Line>);
 
 /// More different skus than [`Lines::MAX`], or more of one than can be counted.

@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 /// An amount in the minor units of a currency: 49.99 EUR is `{"amount":4999,"currency":"EUR"}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Unchecked")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(!try_from))]
 pub struct Money {
     /// Minor units; at most [`Money::MAX`], above which nothing is read.
+    #[cfg_attr(feature = "schema", schemars(description = "Minor units.", range(max = Self::MAX)))]
     pub amount: u64,
     /// The currency.
     pub currency: Currency,
@@ -36,7 +38,14 @@ impl TryFrom<Unchecked> for Money {
 /// An ISO 4217 code: three capital letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Currency([u8; 3]);
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(!try_from, !into))]
+pub struct Currency(
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "String", regex(pattern = "^[A-Z]{3}$"))
+    )]
+    [u8; 3],
+);
 
 /// A text that is no amount of money.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -10,13 +10,16 @@ use crate::{Currency, IntentId, Line, Lines, Money, OrderId, TooManyLines, UserI
 
 /// How the customer is reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Customer {
     /// The e-mail address.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub email: Personal<String>,
 }
 
 /// A customer has placed an order; their card is held for the total.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct OrderPlaced {
     /// The order.
@@ -58,13 +61,20 @@ order_event! {
 
 /// `order.created`, version 1: the total a decimal number of euros, no customer, no hold.
 #[derive(Deserialize)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "OrderCreated")
+)]
 #[serde(rename_all = "camelCase")]
-struct OrderCreatedV1<'a> {
+pub(crate) struct OrderCreatedV1<'a> {
     order_id: OrderId,
     user_id: UserId,
     #[serde(borrow)]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "first_version::total"))]
     total: &'a RawValue,
     #[serde(default, borrow)]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "first_version::items"))]
     items: Vec<&'a RawValue>,
 }
 
@@ -112,8 +122,40 @@ fn names_a_line(item: &RawValue) -> bool {
     strict_json::from_str::<Named>(item.get()).is_ok()
 }
 
+/// What the first version says by looking at the text.
+#[cfg(feature = "schema")]
+mod first_version {
+    use schemars::{Schema, SchemaGenerator, json_schema};
+
+    use crate::Line;
+
+    /// [`Money::MAX`](crate::Money::MAX) and its unit, in euros.
+    pub(super) fn total(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Euros, with at most two decimals.",
+            "type": "number",
+            "minimum": 0,
+            "maximum": 999_999.99,
+            "multipleOf": 0.01,
+        })
+    }
+
+    /// See [`super::names_a_line`].
+    pub(super) fn items(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "What names a sku and a quantity is a line; anything else is passed over.",
+            "type": "array",
+            "items": {
+                "if": { "type": "object", "required": ["sku", "quantity"] },
+                "then": generator.subschema_for::<Line>(),
+            },
+        })
+    }
+}
+
 /// The customer wants the order cancelled; warehouse decides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct OrderCancellationRequested {
     /// The order.
@@ -138,6 +180,7 @@ order_event!(
 
 /// The order is cancelled: nothing was packed, and nothing will be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct OrderCancelled {
     /// The order.
@@ -158,6 +201,7 @@ order_event!(OrderCancelled, "order.cancelled", 1);
 
 /// The order cannot be cancelled any more: it is packed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct OrderCancellationRefused {
     /// The order.

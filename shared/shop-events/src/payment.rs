@@ -8,6 +8,7 @@ macro_rules! payment_event {
     ($(#[$meta:meta])* $event:ident, $name:literal, $amount:literal $(, $(#[$field_meta:meta])* $field:ident: $type:ty)?) => {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         #[serde(rename_all = "camelCase")]
         pub struct $event {
             /// The order.

@@ -6,6 +6,7 @@ use crate::{Customer, Lines, OrderId, UserId};
 
 /// Warehouse has been told what to pick.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PickListCreated {
     /// The order.
@@ -23,6 +24,7 @@ order_event!(PickListCreated, "pick_list.created", 1);
 
 /// A person has packed the goods; the order cannot be cancelled any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PickListPacked {
     /// The order.

@@ -6,6 +6,7 @@ use crate::{Customer, IntentId, Lines, Money, OrderId, Sku, UserId};
 
 /// Every line of the order is set aside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct StockReserved {
     /// The order.
@@ -28,6 +29,7 @@ order_event!(StockReserved, "stock.reserved", 1);
 
 /// The order cannot be served, and nothing of it was set aside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct StockRejected {
     /// The order.

@@ -1,0 +1,199 @@
+//! `docs/events/asyncapi.json`: an [AsyncAPI 3.0](https://www.asyncapi.com/docs/reference/specification/v3.0.0) document
+//! of the topic, one queue a service, and which messages go where.
+
+use serde_json::{Map, Value, json};
+use shop_events::schema::{self, Published};
+
+use super::schema_path;
+use crate::template::{Template, list, text};
+
+/// The document, made of the template's subscriptions and of these payloads.
+#[must_use]
+pub fn document(template: &Template, published: &[Published]) -> Value {
+    let subscriptions: Vec<_> = template
+        .all("AWS::SNS::Subscription")
+        .map(|(_, subscription)| Subscription::of(template, subscription, published))
+        .collect();
+    let mut channels = Map::new();
+    channels.insert("events".to_owned(), topic(published));
+    let mut operations = Map::new();
+    operations.insert("publish".to_owned(), publish(&subscriptions));
+    for it in &subscriptions {
+        channels.insert(it.service.clone(), it.channel());
+        operations.insert(it.service.clone(), it.receive());
+    }
+    let messages: Map<_, _> = published.iter().map(|it| (key(it), message(it))).collect();
+    json!({
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Dashpot",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "What the services of the shop say to one another. Every message is an envelope: a past-tense \
+                fact, its payload, and where it comes from. A payload changes under its version by optional fields alone.",
+        },
+        "defaultContentType": "application/json",
+        "channels": channels,
+        "operations": operations,
+        "components": {
+            "messages": messages,
+            "parameters": { "stack": { "description": "The name of the CloudFormation stack.", "default": "dashpot" } },
+            "schemas": { "metadata": schema::metadata() },
+        },
+    })
+}
+
+/// One service's subscription to the topic, and its queue.
+struct Subscription<'a> {
+    service: String,
+    declared: &'a Value,
+    queue: &'a Value,
+    dead_letters: &'a Value,
+    messages: Vec<String>,
+}
+
+impl<'a> Subscription<'a> {
+    fn of(template: &'a Template, declared: &'a Value, published: &[Published]) -> Self {
+        let queue = referred(template, &declared["Endpoint"]);
+        let dead_letters = &queue["RedrivePolicy"]["deadLetterTargetArn"];
+        let filter = declared["FilterPolicy"].get("type").map(list);
+        let passes = |it: &&Published| filter.as_ref().is_none_or(|types| types.contains(&it.name));
+        let name = queue_name(queue);
+        Self {
+            service: name
+                .rsplit_once('-')
+                .map_or("", |(_, service)| service)
+                .to_owned(),
+            declared,
+            queue,
+            dead_letters: referred(template, dead_letters),
+            messages: published.iter().filter(passes).map(key).collect(),
+        }
+    }
+
+    fn channel(&self) -> Value {
+        let queue = |queue: &Value| {
+            json!({
+                "name": queue_name(queue),
+                "fifoQueue": queue["FifoQueue"] == true,
+                "messageRetentionPeriod": queue["MessageRetentionPeriod"],
+            })
+        };
+        let mut own = queue(self.queue);
+        own["visibilityTimeout"] = self.queue["VisibilityTimeout"].clone();
+        own["redrivePolicy"] = json!({
+            "deadLetterQueue": { "name": queue_name(self.dead_letters) },
+            "maxReceiveCount": self.queue["RedrivePolicy"]["maxReceiveCount"],
+        });
+        json!({
+            "title": format!("The queue of {}", self.service),
+            "address": queue_name(self.queue),
+            "parameters": { "stack": { "$ref": "#/components/parameters/stack" } },
+            "messages": messages("#/components/messages/", &self.messages),
+            "bindings": { "sqs": { "queue": own, "deadLetterQueue": queue(self.dead_letters) } },
+        })
+    }
+
+    fn receive(&self) -> Value {
+        let everything = self.declared["FilterPolicy"].is_null();
+        let what = if everything {
+            "everything, known or not"
+        } else {
+            "what its filter policy lets through"
+        };
+        json!({
+            "action": "receive",
+            "channel": { "$ref": format!("#/channels/{}", self.service) },
+            "summary": format!("{} takes {what}.", self.service),
+        })
+    }
+
+    /// The subscription in the words of the binding for SNS.
+    fn consumer(&self) -> Value {
+        let mut consumer = json!({
+            "protocol": self.declared["Protocol"],
+            "endpoint": { "name": queue_name(self.queue) },
+            "rawMessageDelivery": self.declared["RawMessageDelivery"],
+            "redrivePolicy": { "deadLetterQueue": { "name": queue_name(self.dead_letters) } },
+        });
+        if let Some(policy) = self.declared.get("FilterPolicy") {
+            consumer["filterPolicy"] = policy.clone();
+            consumer["filterPolicyScope"] = self.declared["FilterPolicyScope"].clone();
+        }
+        consumer
+    }
+}
+
+fn topic(published: &[Published]) -> Value {
+    let all: Vec<_> = published.iter().map(key).collect();
+    json!({
+        "title": "The topic of all events",
+        "description": "CloudFormation makes up its address; the stack's output names it.",
+        "address": null,
+        "messages": messages("#/components/messages/", &all),
+        "bindings": { "sns": { "name": "EventsTopic", "ordering": { "type": "standard" } } },
+    })
+}
+
+fn publish(subscriptions: &[Subscription<'_>]) -> Value {
+    let consumers: Vec<_> = subscriptions.iter().map(Subscription::consumer).collect();
+    json!({
+        "action": "send",
+        "channel": { "$ref": "#/channels/events" },
+        "summary": "relay publishes what the services have put into their outboxes.",
+        "bindings": { "sns": { "topic": { "name": "EventsTopic" }, "consumers": consumers } },
+    })
+}
+
+fn message(it: &Published) -> Value {
+    json!({
+        "name": it.name,
+        "title": format!("{}, version {}", it.name, it.version),
+        "summary": it.schema["description"],
+        "headers": {
+            "type": "object",
+            "description": "The message attributes.",
+            "required": ["type"],
+            "properties": {
+                "type": { "const": it.name },
+                "version": { "const": it.version },
+                "correlationId": { "type": "string" },
+                "traceparent": { "type": "string", "description": "W3C Trace Context." },
+            },
+        },
+        "correlationId": { "location": "$message.payload#/metadata/correlationId" },
+        "payload": {
+            "schemaFormat": "application/schema+json;version=draft-2020-12",
+            "schema": {
+                "type": "object",
+                "required": ["type", "payload", "metadata"],
+                "properties": {
+                    "type": { "const": it.name },
+                    "payload": { "$ref": schema_path(it.name, it.version) },
+                    "metadata": {
+                        "allOf": [{ "$ref": "#/components/schemas/metadata" }],
+                        "properties": { "version": { "const": it.version } },
+                    },
+                },
+            },
+        },
+    })
+}
+
+/// A message's name among all: a type has as many as it has versions.
+fn key(it: &Published) -> String {
+    format!("{}.v{}", it.name, it.version)
+}
+
+fn messages(at: &str, keys: &[String]) -> Map<String, Value> {
+    let refer = |key: &String| (key.clone(), json!({ "$ref": format!("{at}{key}") }));
+    keys.iter().map(refer).collect()
+}
+
+/// The properties of the resource that `InventoryQueue.Arn` is of.
+fn referred<'a>(template: &'a Template, arn: &Value) -> &'a Value {
+    template.properties(text(arn).trim_end_matches(".Arn"))
+}
+
+fn queue_name(queue: &Value) -> String {
+    text(&queue["QueueName"]).replace("${AWS::StackName}", "{stack}")
+}

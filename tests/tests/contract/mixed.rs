@@ -1,0 +1,74 @@
+//! Versions mixed: both of an order at once, and what nobody knows yet. Builds mixed are part of `tests/tests/simulation`: an
+//! `OldBuild` does not know a type for a while.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use system_tests::shop::mishaps::Fair;
+use system_tests::shop::provider::GOOD;
+use system_tests::shop::topic::Published;
+use system_tests::shop::{Order, Shop};
+use tokio::time::sleep;
+
+#[tokio::test(start_paused = true)]
+async fn producers_of_both_versions_at_once_leave_every_dead_letter_queue_empty() {
+    let shop = Shop::open(Arc::new(Fair)).await;
+    let running = shop.start();
+    let orders = (0..20).map(|n| {
+        let shop = Arc::clone(&shop);
+        async move {
+            sleep(Duration::from_secs(n)).await;
+            shop.publish_first_version(&format!("first-{n}"));
+            let order = Order {
+                customer: format!("user_{}", n % 3),
+                key: format!("key-{n}"),
+                card: GOOD,
+                lines: vec![("chair", 1)],
+            };
+            shop.place(&order, 1).await.order_id().unwrap();
+        }
+    });
+    futures_util::future::join_all(orders).await;
+    assert!(shop.settle(Duration::from_hours(1)).await);
+    drop(running);
+    assert_eq!(shop.dead_letters(), 0);
+    // That each service has handled each event is among what must hold.
+    assert_eq!(shop.violations(0), Vec::<String>::new());
+    let said = |name: &str| {
+        shop.topic
+            .taken()
+            .iter()
+            .filter(|it| it.event_type == name)
+            .count()
+    };
+    assert_eq!((said("order.created"), said("order.placed")), (20, 20));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_nobody_knows_yet_is_retried_for_an_hour_then_parked_by_who_must_read_it() {
+    let shop = Shop::open(Arc::new(Fair)).await;
+    let running = shop.start();
+    let body = json!({
+        "type": "order.placed",
+        "payload": { "orderId": "of-tomorrow" },
+        "metadata": { "id": "e", "timestamp": 1, "correlationId": "c", "version": 3 },
+    });
+    shop.topic.publish(&[Published {
+        body: body.to_string(),
+        attributes: [("type".to_owned(), ("String", "order.placed".to_owned()))].into(),
+        group: None,
+    }]);
+    sleep(Duration::from_mins(59)).await;
+    assert_eq!(shop.dead_letters(), 0);
+    assert!(!shop.settle(Duration::ZERO).await, "it is still retried");
+    // The last delay is 15 minutes at most.
+    sleep(Duration::from_mins(20)).await;
+    // Inventory and email must read it; analytics, journal and listing take what they do not know.
+    assert_eq!(shop.dead_letters(), 2);
+    assert!(
+        shop.settle(Duration::ZERO).await,
+        "nobody retries it any more"
+    );
+    drop(running);
+}
