@@ -148,9 +148,15 @@ fn a_message_is_an_envelope_of_its_own_type_version_and_payload() {
 fn the_samples_of_every_consumer_are_messages_of_its_queue() {
     let (document, messages) = (committed(), messages());
     let consumers = document["operations"].as_object().unwrap();
-    for consumer in consumers.keys().filter(|it| *it != "publish") {
+    let mut sampled = 0;
+    for consumer in consumers.keys() {
+        // That every function has its samples is seen to by `tests/tests/samples`.
         let path = project_root().join(format!("events/{consumer}/good.json"));
-        let sample: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        let Ok(sample) = fs::read_to_string(path) else {
+            continue;
+        };
+        sampled += 1;
+        let sample: Value = serde_json::from_str(&sample).unwrap();
         let body = sample["Records"][0]["body"].as_str().unwrap();
         let body: Value = serde_json::from_str(body).unwrap();
         let key = format!(
@@ -166,4 +172,5 @@ fn the_samples_of_every_consumer_are_messages_of_its_queue() {
         );
         assert!(messages[&key].is_valid(&body), "{consumer}: {body}");
     }
+    assert!(sampled > 5, "{sampled}");
 }

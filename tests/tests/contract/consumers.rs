@@ -1,10 +1,12 @@
 //! Each consumer as its `main` wires it, for one message, and everything that comes of it.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use analytics::archive::{Archive, NotArchived};
 use dashpot::{Clock, Invocation, Item, Key, Recovery, Row, Store, Write};
 use dashpot_testing::{Delivery, MemoryStore, RecordingQueue, sqs_event};
+use deadlines::terms::Terms;
 use email::letter::Letter;
 use email::mailer::{MailError, Mailer};
 use payment_gateway::{
@@ -114,6 +116,17 @@ pub(crate) async fn outcome(consumer: &str, name: &str, version: u32, payload: &
         "warehouse" => handle!(warehouse),
         "journal" => handle!(journal),
         "listing" => handle!(listing),
+        "deadlines" => {
+            let terms = Terms {
+                late_after: Duration::from_mins(15),
+                abandon_after: Duration::from_hours(24),
+                log: |_| {},
+            };
+            deadlines::consumer(Arc::clone(&store), &queue, terms, Recovery::default())
+                .log_to(|_| ())
+                .handle_batch(&event, &invocation)
+                .await
+        }
         "analytics" => handle!(analytics, &outside),
         "payments" => {
             payments::consumer(Arc::clone(&store), &queue, &outside, Recovery::default())
