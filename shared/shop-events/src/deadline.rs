@@ -6,6 +6,7 @@ use crate::{OrderId, UserId};
 
 /// See whether the order is finished.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CheckOrder {
     /// The order.
@@ -16,6 +17,7 @@ pub struct CheckOrder {
 
 /// Give the order up, if its money is still only held.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct AbandonOrder {
     /// The order.

@@ -6,6 +6,7 @@ use crate::{Customer, Lines, Money, OrderId, PaymentCaptured, UserId};
 
 /// Write the invoice of an order that is paid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct WriteInvoice {
     /// The order.
@@ -20,6 +21,7 @@ pub struct WriteInvoice {
     /// What was paid for it, tax included.
     pub total: Money,
     /// When it was paid, in milliseconds since the Unix epoch: the invoice's date.
+    #[cfg_attr(feature = "schema", schemars(range(max = u64::MAX)))]
     pub captured_at: u64,
 }
 

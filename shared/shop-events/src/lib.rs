@@ -70,3 +70,12 @@ dashpot_envelope::event_set! {
         PickListPacked(PickListPacked),
     }
 }
+
+dashpot_envelope::event_set! {
+    /// All that one service of the shop tells another to do.
+    pub enum ShopCommand {
+        WriteInvoice(WriteInvoice),
+        CheckOrder(CheckOrder),
+        AbandonOrder(AbandonOrder),
+    }
+}

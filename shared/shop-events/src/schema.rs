@@ -1,4 +1,4 @@
-//! JSON Schemas (draft 2020-12) of every payload that is published, and of every older one that lies in the journal.
+//! JSON Schemas (draft 2020-12) of the payload of every event and command, and of every older one that lies in the journal.
 //!
 //! They say what is read. What JSON Schema has no words for is left to the reader: a whole number is written without a
 //! point or an exponent, a member is there once, and an order has at most 90 different skus.
@@ -9,29 +9,32 @@ use serde_json::Value;
 
 use crate::order::OrderCreatedV1;
 use crate::{
-    OrderCancellationRefused, OrderCancellationRequested, OrderCancelled, OrderPlaced,
-    PaymentCaptured, PaymentFailed, PaymentRefunded, PaymentVoided, PickListCreated,
-    PickListPacked, StockRejected, StockReserved,
+    AbandonOrder, CheckOrder, OrderCancellationRefused, OrderCancellationRequested, OrderCancelled,
+    OrderPlaced, PaymentCaptured, PaymentFailed, PaymentRefunded, PaymentVoided, PickListCreated,
+    PickListPacked, StockRejected, StockReserved, WriteInvoice,
 };
 
-/// One version of one event's payload.
+/// One version of the payload of an event or a command.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Published {
-    /// The event's name.
+    /// The event's or the command's name.
     pub name: &'static str,
     /// The payload's version.
     pub version: u32,
+    /// The queues that a command may be sent to; none for an event, which is published to the topic.
+    pub queues: &'static [&'static str],
     /// What the payload must be.
     pub schema: Value,
 }
 
-/// Each event in each of its versions. A version that is no longer said stays: what was said in it is kept for ever.
+/// Each event and each command in each of its versions. A version that is no longer said stays: what was said in it is kept for ever.
 #[must_use]
 pub fn published() -> Vec<Published> {
     vec![
         Published {
             name: "order.created",
             version: 1,
+            queues: &[],
             schema: schema::<OrderCreatedV1<'_>>(),
         },
         today::<OrderPlaced>(),
@@ -46,6 +49,9 @@ pub fn published() -> Vec<Published> {
         today::<PaymentFailed>(),
         today::<PickListCreated>(),
         today::<PickListPacked>(),
+        command::<WriteInvoice>(&["invoices", "invoices-urgent"]),
+        command::<CheckOrder>(&["deadlines"]),
+        command::<AbandonOrder>(&["deadlines"]),
     ]
 }
 
@@ -59,7 +65,15 @@ fn today<T: Event + JsonSchema>() -> Published {
     Published {
         name: T::TYPE,
         version: T::VERSION,
+        queues: &[],
         schema: schema::<T>(),
+    }
+}
+
+fn command<T: Event + JsonSchema>(queues: &'static [&'static str]) -> Published {
+    Published {
+        queues,
+        ..today::<T>()
     }
 }
 

@@ -7,18 +7,20 @@ use shop_events::schema::{self, Published};
 use super::schema_path;
 use crate::template::{Template, list, text};
 
-/// The document, made of the template's subscriptions and of these payloads.
+/// The document, made of the template's queues and subscriptions and of these payloads.
 #[must_use]
 pub fn document(template: &Template, published: &[Published]) -> Value {
-    let subscriptions: Vec<_> = template
-        .all("AWS::SNS::Subscription")
-        .map(|(_, subscription)| Subscription::of(template, subscription, published))
+    let inboxes: Vec<_> = template
+        .all("AWS::SQS::Queue")
+        .filter(|(id, _)| !id.ends_with("DeadLetterQueue"))
+        .map(|(id, queue)| Inbox::of(template, id, queue, published))
+        .filter(|inbox| !inbox.messages.is_empty())
         .collect();
     let mut channels = Map::new();
     channels.insert("events".to_owned(), topic(published));
     let mut operations = Map::new();
-    operations.insert("publish".to_owned(), publish(&subscriptions));
-    for it in &subscriptions {
+    operations.insert("publish".to_owned(), publish(&inboxes));
+    for it in &inboxes {
         channels.insert(it.service.clone(), it.channel());
         operations.insert(it.service.clone(), it.receive());
     }
@@ -28,8 +30,8 @@ pub fn document(template: &Template, published: &[Published]) -> Value {
         "info": {
             "title": "Dashpot",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "What the services of the shop say to one another. Every message is an envelope: a past-tense \
-                fact, its payload, and where it comes from. A payload changes under its version by optional fields alone.",
+            "description": "What the services of the shop say to one another. Every message is an envelope: a fact in the past \
+                tense or a command in the imperative, its payload, and where it comes from. A payload changes under its version by optional fields alone.",
         },
         "defaultContentType": "application/json",
         "channels": channels,
@@ -42,31 +44,35 @@ pub fn document(template: &Template, published: &[Published]) -> Value {
     })
 }
 
-/// One service's subscription to the topic, and its queue.
-struct Subscription<'a> {
+/// The queue of a service, and what comes into it.
+struct Inbox<'a> {
     service: String,
-    declared: &'a Value,
     queue: &'a Value,
     dead_letters: &'a Value,
+    /// None where only commands come.
+    subscription: Option<&'a Value>,
     messages: Vec<String>,
 }
 
-impl<'a> Subscription<'a> {
-    fn of(template: &'a Template, declared: &'a Value, published: &[Published]) -> Self {
-        let queue = referred(template, &declared["Endpoint"]);
-        let dead_letters = &queue["RedrivePolicy"]["deadLetterTargetArn"];
-        let filter = declared["FilterPolicy"].get("type").map(list);
-        let passes = |it: &&Published| filter.as_ref().is_none_or(|types| types.contains(&it.name));
+impl<'a> Inbox<'a> {
+    fn of(template: &'a Template, id: &str, queue: &'a Value, published: &[Published]) -> Self {
         let name = queue_name(queue);
+        let service = name.trim_start_matches("{stack}-").to_owned();
+        let mut subscriptions = template.all("AWS::SNS::Subscription");
+        let subscription = subscriptions.find(|(_, it)| it["Endpoint"] == format!("{id}.Arn"));
+        let subscription = subscription.map(|(_, properties)| properties);
+        let filter = subscription.and_then(|it| it["FilterPolicy"].get("type").map(list));
+        let passes = |name| filter.as_ref().is_none_or(|types| types.contains(&name));
+        let comes = |it: &&Published| match it.queues {
+            [] => subscription.is_some() && passes(it.name),
+            queues => queues.contains(&service.as_str()),
+        };
         Self {
-            service: name
-                .rsplit_once('-')
-                .map_or("", |(_, service)| service)
-                .to_owned(),
-            declared,
+            messages: published.iter().filter(comes).map(key).collect(),
+            dead_letters: referred(template, &queue["RedrivePolicy"]["deadLetterTargetArn"]),
+            service,
             queue,
-            dead_letters: referred(template, dead_letters),
-            messages: published.iter().filter(passes).map(key).collect(),
+            subscription,
         }
     }
 
@@ -88,17 +94,16 @@ impl<'a> Subscription<'a> {
             "title": format!("The queue of {}", self.service),
             "address": queue_name(self.queue),
             "parameters": { "stack": { "$ref": "#/components/parameters/stack" } },
-            "messages": messages("#/components/messages/", &self.messages),
+            "messages": messages(&self.messages),
             "bindings": { "sqs": { "queue": own, "deadLetterQueue": queue(self.dead_letters) } },
         })
     }
 
     fn receive(&self) -> Value {
-        let everything = self.declared["FilterPolicy"].is_null();
-        let what = if everything {
-            "everything, known or not"
-        } else {
-            "what its filter policy lets through"
+        let what = match self.subscription {
+            None => "the commands that are sent to it",
+            Some(it) if it["FilterPolicy"].is_null() => "every event, known or not",
+            Some(_) => "what its filter policy lets through",
         };
         json!({
             "action": "receive",
@@ -108,34 +113,36 @@ impl<'a> Subscription<'a> {
     }
 
     /// The subscription in the words of the binding for SNS.
-    fn consumer(&self) -> Value {
+    fn consumer(&self) -> Option<Value> {
+        let declared = self.subscription?;
         let mut consumer = json!({
-            "protocol": self.declared["Protocol"],
+            "protocol": declared["Protocol"],
             "endpoint": { "name": queue_name(self.queue) },
-            "rawMessageDelivery": self.declared["RawMessageDelivery"],
+            "rawMessageDelivery": declared["RawMessageDelivery"],
             "redrivePolicy": { "deadLetterQueue": { "name": queue_name(self.dead_letters) } },
         });
-        if let Some(policy) = self.declared.get("FilterPolicy") {
+        if let Some(policy) = declared.get("FilterPolicy") {
             consumer["filterPolicy"] = policy.clone();
-            consumer["filterPolicyScope"] = self.declared["FilterPolicyScope"].clone();
+            consumer["filterPolicyScope"] = declared["FilterPolicyScope"].clone();
         }
-        consumer
+        Some(consumer)
     }
 }
 
 fn topic(published: &[Published]) -> Value {
-    let all: Vec<_> = published.iter().map(key).collect();
+    let events = published.iter().filter(|it| it.queues.is_empty());
+    let events: Vec<_> = events.map(key).collect();
     json!({
         "title": "The topic of all events",
         "description": "CloudFormation makes up its address; the stack's output names it.",
         "address": null,
-        "messages": messages("#/components/messages/", &all),
+        "messages": messages(&events),
         "bindings": { "sns": { "name": "EventsTopic", "ordering": { "type": "standard" } } },
     })
 }
 
-fn publish(subscriptions: &[Subscription<'_>]) -> Value {
-    let consumers: Vec<_> = subscriptions.iter().map(Subscription::consumer).collect();
+fn publish(inboxes: &[Inbox<'_>]) -> Value {
+    let consumers: Vec<_> = inboxes.iter().filter_map(Inbox::consumer).collect();
     json!({
         "action": "send",
         "channel": { "$ref": "#/channels/events" },
@@ -184,8 +191,11 @@ fn key(it: &Published) -> String {
     format!("{}.v{}", it.name, it.version)
 }
 
-fn messages(at: &str, keys: &[String]) -> Map<String, Value> {
-    let refer = |key: &String| (key.clone(), json!({ "$ref": format!("{at}{key}") }));
+fn messages(keys: &[String]) -> Map<String, Value> {
+    let refer = |key: &String| {
+        let message = json!({ "$ref": format!("#/components/messages/{key}") });
+        (key.clone(), message)
+    };
     keys.iter().map(refer).collect()
 }
 

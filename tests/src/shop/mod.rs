@@ -329,6 +329,14 @@ impl Shop {
         Some(row.get("state")?.as_str()?.to_owned())
     }
 
+    /// Every envelope that a service has put into its outbox, of an event or a command.
+    #[must_use]
+    pub fn said(&self) -> Vec<String> {
+        let rows = self.tables.values().flat_map(|table| table.rows("outbox#"));
+        let body = |row: dashpot::Item| Some(row.get("body")?.as_str()?.to_owned());
+        rows.filter_map(body).collect()
+    }
+
     /// How many messages lie in all dead-letter queues together.
     #[must_use]
     pub fn dead_letters(&self) -> usize {

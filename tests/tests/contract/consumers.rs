@@ -9,6 +9,8 @@ use dashpot_testing::{Delivery, MemoryStore, RecordingQueue, sqs_event};
 use deadlines::terms::Terms;
 use email::letter::Letter;
 use email::mailer::{MailError, Mailer};
+use invoices::cabinet::{Cabinet, Kept, NotKept};
+use invoices::seller::Seller;
 use payment_gateway::{
     Authorisation, Currency, Gateway, GatewayError, Intent, IntentId, IntentStatus, OrderId, Refund,
 };
@@ -55,6 +57,13 @@ impl Mailer for &Outside {
 impl Archive for &Outside {
     async fn put(&self, _: &str, _: String) -> Result<(), NotArchived> {
         Ok(())
+    }
+}
+
+impl Cabinet for &Outside {
+    async fn put_new(&self, key: &str, document: Vec<u8>) -> Result<Kept, NotKept> {
+        self.remember(format!("{key} {document:?}"));
+        Ok(Kept::Now)
     }
 }
 
@@ -116,6 +125,10 @@ pub(crate) async fn outcome(consumer: &str, name: &str, version: u32, payload: &
         "warehouse" => handle!(warehouse),
         "journal" => handle!(journal),
         "listing" => handle!(listing),
+        "invoices" => {
+            let seller = Seller::parse("Dashpot, Quay 1, DE123456789", "19").unwrap();
+            handle!(invoices, &outside, seller)
+        }
         "deadlines" => {
             let terms = Terms {
                 late_after: Duration::from_mins(15),

@@ -31,8 +31,11 @@ fn taken() -> BTreeMap<String, Vec<String>> {
         let messages = asyncapi["channels"][consumer]["messages"].as_object();
         messages.unwrap().keys().cloned().collect()
     };
+    // A function may run once for each of its queues: each is named after it.
+    let is_function = |consumer: &&String| project_root().join("functions").join(consumer).is_dir();
+    let consumers = consumers.map(|(consumer, _)| consumer).filter(is_function);
     consumers
-        .map(|(consumer, _)| (consumer.clone(), messages(consumer)))
+        .map(|consumer| (consumer.clone(), messages(consumer)))
         .collect()
 }
 
@@ -109,7 +112,11 @@ async fn each_consumer_pins_what_it_relies_on_and_nothing_else() {
     }
 }
 
-/// Of every event that the shop says one, as its producer really says it, and one of each older version.
+/// What no service says in the life that [`said`] looks at: a producer of the first version is not among them, and
+/// nothing is held for a day.
+const NOT_SAID: [&str; 2] = ["order.abandon.v1", "order.created.v1"];
+
+/// One of everything that is said in the shop, as it is really said.
 async fn said() -> BTreeMap<String, Value> {
     const CUSTOMER: &str = "user_456";
     let shop = Shop::open(Arc::new(Fair)).await;
@@ -134,24 +141,24 @@ async fn said() -> BTreeMap<String, Value> {
     place("refused", CAPTURE_REFUSED, "chair", 1).await;
     assert!(shop.settle(Duration::from_hours(1)).await);
     drop(running);
-    let mut said: BTreeMap<_, _> = golden()
-        .into_iter()
-        .filter(|((name, _), _)| name == "order.created")
-        .map(|((name, version), payload)| (format!("{name}.v{version}"), payload))
-        .collect();
-    for taken in shop.topic.taken() {
-        let mut envelope: Value = serde_json::from_str(&taken.body).unwrap();
-        let message = format!("{}.v{}", taken.event_type, envelope["metadata"]["version"]);
-        said.insert(message, envelope["payload"].take());
-    }
-    said
+    let envelopes = shop.said();
+    let said = envelopes.iter().map(|body| {
+        let mut envelope: Value = serde_json::from_str(body).unwrap();
+        let version = &envelope["metadata"]["version"];
+        let message = format!("{}.v{version}", envelope["type"].as_str().unwrap());
+        (message, envelope["payload"].take())
+    });
+    said.collect()
 }
 
 #[tokio::test(start_paused = true)]
 async fn producers_really_say_what_is_pinned() {
     let said = said().await;
     for (consumer, pins) in pins() {
-        for (message, pin) in pins {
+        for (message, pin) in pins
+            .into_iter()
+            .filter(|(it, _)| !NOT_SAID.contains(&it.as_str()))
+        {
             let said = said.get(&message).unwrap_or(&Value::Null);
             for member in members(&pin, "") {
                 // One line says what any line says.
@@ -169,12 +176,19 @@ async fn producers_really_say_what_is_pinned() {
 
 #[tokio::test(start_paused = true)]
 async fn what_producers_really_say_is_valid_by_its_schema() {
-    let (said, documents) = (said().await, documents(&published()));
-    assert_eq!(said.len(), published().len(), "{:?}", said.keys());
+    let (mut said, documents) = (said().await, documents(&published()));
     for it in published() {
+        let message = format!("{}.v{}", it.name, it.version);
+        let Some(said) = said.remove(&message) else {
+            assert!(
+                NOT_SAID.contains(&message.as_str()),
+                "{message} is not said"
+            );
+            continue;
+        };
         let schema = &documents[&schema_path(it.name, it.version)];
-        let said = &said[&format!("{}.v{}", it.name, it.version)];
-        let valid = jsonschema::validate(schema, said);
-        valid.unwrap_or_else(|error| panic!("{} v{}: {error}", it.name, it.version));
+        let valid = jsonschema::validate(schema, &said);
+        valid.unwrap_or_else(|error| panic!("{message}: {error}"));
     }
+    assert_eq!(said.keys().next(), None, "what is that?");
 }
