@@ -19,7 +19,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 
-use dashpot::{Key, Row, Write, day};
+use dashpot::{Key, Query, Row, Store, StoreError, Write, day};
 use uuid::Uuid;
 
 use crate::handler::Anything;
@@ -57,11 +57,8 @@ impl Object {
     pub(crate) fn of(events: &[Anything]) -> Result<Vec<Self>, serde_json::Error> {
         let mut days: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
         for event in events {
-            // The payload is what it was byte for byte, and may have line breaks: between its parts, as there are none
-            // within a string of JSON.
-            let line = serde_json::to_string(event)?.replace(['\n', '\r'], " ");
             let lines = days.entry(day(event.metadata.timestamp)).or_default();
-            lines.insert(event.metadata.id.clone(), line);
+            lines.insert(event.metadata.id.clone(), line(event)?);
         }
         let object = |(day, lines): (String, BTreeMap<String, String>)| {
             let ids: Vec<&str> = lines.keys().map(String::as_str).collect();
@@ -86,10 +83,34 @@ impl Object {
 
     /// The row that makes it part of the archive.
     pub(crate) fn row(&self) -> Write {
-        let key = Key::of(format!("objects#{}", self.day), self.name.as_str());
+        let key = Key::of(partition(&self.day), self.name.as_str());
         let events = i64::try_from(self.lines.len()).unwrap_or(i64::MAX);
         Write::put(Row::new(key).set("events", events))
     }
+}
+
+/// An event as a line of an object.
+///
+/// # Errors
+/// It cannot be written as JSON.
+pub fn line(event: &Anything) -> Result<String, serde_json::Error> {
+    // The payload is what it was byte for byte, and may have line breaks: between its parts, as there are none within a
+    // string of JSON.
+    Ok(serde_json::to_string(event)?.replace(['\n', '\r'], " "))
+}
+
+/// The keys of the objects of a day that are part of the archive.
+///
+/// # Errors
+/// [`StoreError`] when the table does not answer.
+pub async fn keys<S: Store>(store: &S, day: &str) -> Result<Vec<String>, StoreError> {
+    let rows = Query::partition(partition(day)).all(store).await?;
+    let names = rows.iter().filter_map(|row| row.get("sk")?.as_str());
+    Ok(names.map(|name| key(day, name)).collect())
+}
+
+fn partition(day: &str) -> String {
+    format!("objects#{day}")
 }
 
 /// Where the object of that day and name lies in the bucket.

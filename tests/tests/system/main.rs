@@ -8,6 +8,7 @@
 //! - [`provider`]: a payment provider that is slow, away, or silent after acting
 //! - [`samples`]: every file of `events/`
 //! - [`wire`]: every call of a function's process goes wrong on the wire
+//! - [`stats`]: what is counted of it
 //! - [`store`]: the real client keeps the promises that the table in memory keeps
 //! - [`isolation`]: messages that end the process
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -19,6 +20,7 @@ mod isolation;
 mod messages;
 mod provider;
 mod samples;
+mod stats;
 mod store;
 mod wire;
 mod world;
@@ -82,6 +84,7 @@ fn main() -> ExitCode {
             a_message_counts_once_however_it_comes,
         }
         samples { every_sample_is_answered_as_it_should_be }
+        stats { what_happens_is_counted_and_equals_a_recount }
         store { a_real_table_keeps_every_promise_of_a_store }
         provider {
             an_answer_that_was_lost_is_asked_for_again,

@@ -85,7 +85,7 @@ pub fn money(total: &serde_json::Value) -> String {
         .map_or_else(|_| total.to_string(), |total| total.to_string())
 }
 
-fn layout(headings: &[&str], rows: &[Vec<String>]) -> Vec<String> {
+pub(crate) fn layout(headings: &[&str], rows: &[Vec<String>]) -> Vec<String> {
     let width = |column: usize| {
         rows.iter()
             .filter_map(|row| row.get(column))

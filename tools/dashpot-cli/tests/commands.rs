@@ -2,61 +2,19 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+mod running;
+
+use std::path::Path;
+use std::process::Command;
 
 use aws_sdk_sqs::types::MessageAttributeValue;
 use dashpot::{DynamoStore, Key, Row, Store, Write};
-use dashpot_cli::progress::Progress;
-use dashpot_cli::stack::{Options, Stack, Tenure};
 use listing::generation::Generation;
 use order_history::{Event, Facts};
+use running::Running;
 use serde_json::{Value, json};
 
-/// A stack that the binary takes for the running one.
-struct Running {
-    stack: Stack,
-    _tenure: Tenure,
-    directory: PathBuf,
-}
-
 impl Running {
-    async fn start(name: &str) -> Self {
-        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let tenure = Tenure::take_in(directory.clone()).await.unwrap().unwrap();
-        let stack = Stack::start(Options {
-            progress: Progress::Silent,
-            template: Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/template.yaml"),
-            ..Options::default()
-        })
-        .await
-        .unwrap();
-        tenure.announce(stack.state()).unwrap();
-        Self {
-            stack,
-            _tenure: tenure,
-            directory,
-        }
-    }
-
-    fn dashpot(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_dashpot"))
-            .args(arguments)
-            .env("DASHPOT_STATE_DIR", &self.directory)
-            .output()
-            .unwrap()
-    }
-
-    fn json(&self, arguments: &[&str]) -> Value {
-        let output = self.dashpot(&[arguments, &["--json"]].concat());
-        assert!(
-            output.status.success(),
-            "{arguments:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        serde_json::from_slice(&output.stdout).unwrap()
-    }
-
     fn sqs(&self) -> aws_sdk_sqs::Client {
         aws_sdk_sqs::Client::new(self.stack.target().config())
     }
@@ -145,7 +103,7 @@ fn the_status_says_where_everything_is(running: &Running) {
     assert_eq!(status["endpoint"], running.stack.endpoint());
     assert!(status["tables"]["inventory"].is_string());
     assert_eq!(
-        status["queues"][0],
+        status["queues"][1],
         json!({
             "service": "inventory",
             "url": running.stack.target().resources().id("InventoryQueue").unwrap(),

@@ -12,6 +12,7 @@ pub mod pick;
 pub mod products;
 pub mod replay;
 mod sandbox;
+pub mod stats;
 mod status;
 mod up;
 
@@ -79,6 +80,8 @@ enum Command {
     Outbox(outbox::Command),
     /// Feed the past, out of the journal, to one consumer that can take it
     Replay(replay::Arguments),
+    /// Plot orders, revenue and failures by hour or day; recount them from the journal
+    Stats(stats::Arguments),
     /// What the functions wrote to their logs
     Logs(logs::Arguments),
     /// Serve the payment provider's sandbox alone
@@ -128,6 +131,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Dlq(command) => return dlq::run(&common, command).await,
         Command::Outbox(command) => outbox::run(&common, command).await?,
         Command::Replay(arguments) => replay::run(&common, &arguments).await?,
+        Command::Stats(arguments) => return stats::run(&common, &arguments).await,
         Command::Logs(arguments) => logs::run(&common, &arguments).await?,
         Command::Sandbox(arguments) => sandbox::run(&arguments).await?,
     }
