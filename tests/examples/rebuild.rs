@@ -9,53 +9,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use dashpot::{Clock, DynamoStore, Key, Row, Scan, Store, Write, hour, now, shard};
+use dashpot::{Clock, DynamoStore, Scan, Store, now};
 use dashpot_cli::target::Target;
 use dashpot_testing::{Index, MemoryStore};
-use futures_util::stream::{self, StreamExt, TryStreamExt};
 use listing::check::check;
 use listing::rebuild::{Rebuild, retire};
 use order_history::{Event, fold};
-
-/// The events of an order that is served.
-const NAMES: [&str; 5] = [
-    "order.placed",
-    "stock.reserved",
-    "payment.captured",
-    "pick_list.created",
-    "pick_list.packed",
-];
-
-/// The journal's row of an event, the `nth` of all.
-fn row(run: u64, nth: u64) -> Row {
-    let (order, step) = (nth / 5, nth % 5);
-    let name = NAMES[usize::try_from(step).unwrap()];
-    let at = now() - 86_400_000 + order + step;
-    let version = if step == 0 { 2 } else { 1 };
-    let id = format!("{run:x}-{nth}");
-    let cause = match step {
-        0 => String::new(),
-        _ => format!(r#""causationId":"{run:x}-{}","#, nth - 1),
-    };
-    let body = format!(
-        r#"{{"type":"{name}","payload":{{"orderId":"{run:x}-{order}","userId":"user-{}","customer":{{"email":"ada@example.com"}},"total":{{"amount":12997,"currency":"EUR"}},"amount":{{"amount":12997,"currency":"EUR"}},"items":[{{"sku":"chair-oak","quantity":2,"unitPrice":{{"amount":4999,"currency":"EUR"}}}},{{"sku":"lamp-brass","quantity":1,"unitPrice":{{"amount":2999,"currency":"EUR"}}}}],"paymentIntentId":"pi_3SV4SHPNFDCYD3OL33F3AH3S"}},"metadata":{{"id":"{id}","timestamp":{at},"correlationId":"req-{order}",{cause}"version":{version},"source":"shop","subject":"{run:x}-{order}","hops":{step}}}}}"#,
-        order % 1000
-    );
-    Row::new(Key::of(
-        format!("order#{run:x}-{order}"),
-        format!("{at:013}#{id}"),
-    ))
-    .set("feed", format!("{}#{}", hour(at), shard(&id)))
-    .set("body", body)
-}
-
-async fn put<S: Store>(journal: &S, run: u64, count: u64) -> Result<()> {
-    let writes = stream::iter(0..count).map(|nth| async move {
-        let write = [Write::put(row(run, nth))];
-        journal.commit(&write).await
-    });
-    Ok(writes.buffer_unordered(32).try_collect().await?)
-}
+use system_tests::past::{put, row};
 
 /// Rebuilds, checks, and prints a line.
 async fn measure<J, S>(count: u64, journal: &J, listing: &S) -> Result<()>

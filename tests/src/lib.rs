@@ -4,10 +4,12 @@
 //! - [`contract`]: what others may know of the shop's events
 //! - [`shop`]: the whole shop in one process and in virtual time
 //! - [`simulation`]: what happens in it, from a seed
+//! - [`past`]: a journal of orders that were served
 //! - [`real`], [`isolation`]: release binaries behind a strict Lambda host
 
 pub mod contract;
 pub mod isolation;
+pub mod past;
 pub mod real;
 pub mod shop;
 pub mod simulation;

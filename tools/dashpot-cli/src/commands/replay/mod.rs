@@ -6,46 +6,32 @@
 //! Sent is what the journal holds, byte for byte, so that an event that was handled before is found by its id. How far it has come is
 //! written down hour by hour: killed and run again, a replay goes on where it was; and to send an hour twice does no harm.
 
-use std::borrow::Cow;
-use std::cell::Cell;
-use std::fs;
-use std::io::ErrorKind;
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+mod cursor;
+mod way;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use std::cell::Cell;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail, ensure};
 use aws_sdk_sqs::Client;
 use clap::Args;
 use dashpot::{DynamoStore, Key, Store, now};
-use futures_util::stream::{self, StreamExt, TryStreamExt};
-use relay::chunk::chunks;
-use relay::fate::Fate;
-use relay::outbox::{Event, Timing};
-use relay::queues::{Queues, SqsQueues};
+use relay::queues::SqsQueues;
 use serde_json::json;
-use uuid::Uuid;
 
+use self::cursor::Cursor;
+use self::way::walk;
+pub use self::way::{CONSUMER, Way};
 use super::Common;
-use super::dlq::Pace;
 use crate::aws::Explained;
-use crate::feed::{self, Chosen, Recorded};
+use crate::feed::{Chosen, Recorded};
 use crate::moment;
 use crate::output::{self, BOLD, GREEN, per_second};
 use crate::progress::Progress;
-use crate::stack::state_directory;
 use crate::target::Target;
 
 /// The tag of a queue that takes the past.
 const REPLAYABLE: &str = "replayable";
-
-/// The one queue, by its name among those that are known.
-const CONSUMER: &str = "consumer";
-
-/// How many calls for a page are on their way at once.
-const AT_ONCE: usize = 8;
-
-/// How often a message is sent that SQS does not take at once.
-const TRIES: u32 = 5;
 
 /// Dollars for a million requests in us-east-1, without the free tier: <https://aws.amazon.com/sqs/pricing/> (a send, a receive and a
 /// delete for each ten messages) and <https://aws.amazon.com/lambda/pricing/>; and for a million read units of DynamoDB, of which
@@ -208,22 +194,19 @@ async fn send(
     };
     let step = Progress::Shown.step(format!("send the past to {}{goes_on}", asked.to));
     let begun = Instant::now();
-    let way = Way {
-        queues: SqsQueues::new(target.config(), [(CONSUMER, queue)]),
-        pace: Pace::new(Some(asked.rate)),
-        sent: Cell::new(0),
-    };
+    let queues = SqsQueues::new(target.config(), [(CONSUMER, queue)]);
+    let way = Way::new(queues, Some(asked.rate));
     let told = |sent| {
         let speed = per_second(sent, begun.elapsed());
         step.detail(format!("{sent} sent, {speed} a second"));
     };
-    let written = async |hour: u64| cursor.write(hour, before + way.sent.get());
+    let written = async |hour: u64| cursor.write(hour, before + way.sent());
     way.take(journal, chosen, after, &told, written)
         .await
         .context("interrupted; the same command goes on from here")?;
     cursor.forget()?;
     step.done();
-    let sent = way.sent.get();
+    let sent = way.sent();
     let speed = per_second(sent, begun.elapsed());
     if common.json {
         return output::json(&json!({
@@ -251,106 +234,11 @@ pub async fn past(target: &Target, to: &str, from: u64) -> Result<u64> {
         types: Vec::new(),
         order: None,
     };
-    let way = Way {
-        queues: SqsQueues::new(target.config(), [(CONSUMER, queue.as_str())]),
-        pace: Pace::new(None),
-        sent: Cell::new(0),
-    };
+    let queues = SqsQueues::new(target.config(), [(CONSUMER, queue.as_str())]);
+    let way = Way::new(queues, None);
     let written = async |_| Ok(());
     way.take(&journal, &chosen, None, &|_| (), written).await?;
-    Ok(way.sent.get())
-}
-
-/// The way to the queue.
-struct Way {
-    queues: SqsQueues,
-    pace: Pace,
-    sent: Cell<u64>,
-}
-
-impl Way {
-    /// Sends the chosen events; after each hour `written` is told of it.
-    async fn take<S: Store>(
-        &self,
-        journal: &S,
-        chosen: &Chosen,
-        after: Option<u64>,
-        told: &impl Fn(u64),
-        written: impl AsyncFn(u64) -> Result<()>,
-    ) -> Result<()> {
-        let take = async |page: Vec<Recorded>| -> Result<()> {
-            let events: Vec<Event<'_>> = page.iter().map(event).collect();
-            let calls = stream::iter(chunks(&events, Event::bytes)).map(Ok);
-            let sending = calls.try_for_each_concurrent(AT_ONCE, async |call: &[Event<'_>]| {
-                self.pace.wait(call.len()).await;
-                deliver(&self.queues, call.iter().collect()).await?;
-                self.sent.set(self.sent.get() + call.len() as u64);
-                Ok::<(), anyhow::Error>(())
-            });
-            sending.await?;
-            told(self.sent.get());
-            Ok(())
-        };
-        walk(journal, chosen, after, &take, written).await
-    }
-}
-
-/// Goes through the chosen events; after each hour `written` is told of it.
-async fn walk<S: Store>(
-    journal: &S,
-    chosen: &Chosen,
-    after: Option<u64>,
-    take: &impl AsyncFn(Vec<Recorded>) -> Result<()>,
-    written: impl AsyncFn(u64) -> Result<()>,
-) -> Result<()> {
-    if let Some(order) = &chosen.order {
-        return feed::of_order(journal, chosen, order, take).await;
-    }
-    for hour in feed::hours(chosen.from, chosen.until)
-        .filter(|hour| after.is_none_or(|after| *hour > after))
-    {
-        feed::of_hour(journal, chosen, hour, take).await?;
-        written(hour).await?;
-    }
-    Ok(())
-}
-
-/// As SNS delivers it, raw.
-fn event(recorded: &Recorded) -> Event<'_> {
-    let text = |text: &'_ Option<String>| text.clone().filter(|it| !it.is_empty()).map(Cow::Owned);
-    Event {
-        body: recorded.body.as_str().into(),
-        event_type: recorded.event_type.as_str().into(),
-        version: recorded.version.map(|version| version.to_string().into()),
-        correlation_id: text(&recorded.correlation_id),
-        traceparent: None,
-        group: text(&recorded.customer),
-        to: None,
-        timing: Timing::Now,
-    }
-}
-
-/// Sends what fits into one call, and what the queue does not take of it again.
-async fn deliver(queues: &SqsQueues, mut events: Vec<&Event<'_>>) -> Result<()> {
-    let mut pause = Duration::from_millis(200);
-    for _ in 0..TRIES {
-        let fates = queues.send(CONSUMER, &events, now()).await;
-        let mut left = Vec::new();
-        for (event, fate) in events.into_iter().zip(fates) {
-            match fate {
-                Fate::Published => {}
-                Fate::Failed(_) => left.push(event),
-                Fate::Unpublishable(why) => bail!("SQS refuses an event: {why}"),
-            }
-        }
-        if left.is_empty() {
-            return Ok(());
-        }
-        events = left;
-        tokio::time::sleep(pause).await;
-        pause *= 2;
-    }
-    Err(anyhow!("SQS does not take {} events", events.len()))
+    Ok(way.sent())
 }
 
 fn span(seconds: u64) -> String {
@@ -378,49 +266,5 @@ impl Seen {
             .collect();
         let rows = self.0.get(&keys).await?;
         Ok(rows.iter().flatten().count() as u64)
-    }
-}
-
-/// How far a replay has come: a file for each queue and choice.
-struct Cursor(PathBuf);
-
-impl Cursor {
-    fn of(queue: &str, asked: &Arguments) -> Self {
-        let choice = json!([queue, asked.from, asked.until, asked.types, asked.order]).to_string();
-        let name = Uuid::new_v5(&Uuid::NAMESPACE_OID, choice.as_bytes());
-        Self(state_directory().join(format!("replay-{}.json", name.simple())))
-    }
-
-    /// The last hour that was sent as a whole, and how many events were until then.
-    fn read(&self) -> Result<Option<(u64, u64)>> {
-        let text = match fs::read_to_string(&self.0) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            read => read.with_context(|| format!("cannot read {}", self.0.display()))?,
-        };
-        let broken = || {
-            format!(
-                "{} is broken: remove it, or begin --afresh",
-                self.0.display()
-            )
-        };
-        serde_json::from_str(&text).map(Some).with_context(broken)
-    }
-
-    fn write(&self, hour: u64, sent: u64) -> Result<()> {
-        let cannot = || format!("cannot write {}", self.0.display());
-        // A kill leaves the old one, or the new.
-        let draft = self.0.with_extension("draft");
-        fs::create_dir_all(self.0.parent().unwrap_or(&self.0)).with_context(cannot)?;
-        fs::write(&draft, json!([hour, sent]).to_string()).with_context(cannot)?;
-        fs::rename(&draft, &self.0).with_context(cannot)
-    }
-
-    fn forget(&self) -> Result<()> {
-        match fs::remove_file(&self.0) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("cannot remove {}", self.0.display()))
-            }
-            _ => Ok(()),
-        }
     }
 }
