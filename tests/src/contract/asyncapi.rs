@@ -13,8 +13,7 @@ pub fn document(template: &Template, published: &[Published]) -> Value {
     let inboxes: Vec<_> = template
         .all("AWS::SQS::Queue")
         .filter(|(id, _)| !id.ends_with("DeadLetterQueue"))
-        .map(|(id, queue)| Inbox::of(template, id, queue, published))
-        .filter(|inbox| !inbox.messages.is_empty())
+        .filter_map(|(id, queue)| Inbox::of(template, id, queue, published))
         .collect();
     let mut channels = Map::new();
     channels.insert("events".to_owned(), topic(published));
@@ -23,6 +22,9 @@ pub fn document(template: &Template, published: &[Published]) -> Value {
     for it in &inboxes {
         channels.insert(it.service.clone(), it.channel());
         operations.insert(it.service.clone(), it.receive());
+        if !it.commands.is_empty() {
+            operations.insert(format!("{}.command", it.service), it.command());
+        }
     }
     let messages: Map<_, _> = published.iter().map(|it| (key(it), message(it))).collect();
     json!({
@@ -51,29 +53,43 @@ struct Inbox<'a> {
     dead_letters: &'a Value,
     /// None where only commands come.
     subscription: Option<&'a Value>,
-    messages: Vec<String>,
+    events: Vec<String>,
+    commands: Vec<String>,
 }
 
 impl<'a> Inbox<'a> {
-    fn of(template: &'a Template, id: &str, queue: &'a Value, published: &[Published]) -> Self {
+    /// None where nothing comes that is known here.
+    fn of(
+        template: &'a Template,
+        id: &str,
+        queue: &'a Value,
+        published: &[Published],
+    ) -> Option<Self> {
         let name = queue_name(queue);
         let service = name.trim_start_matches("{stack}-").to_owned();
         let mut subscriptions = template.all("AWS::SNS::Subscription");
         let subscription = subscriptions.find(|(_, it)| it["Endpoint"] == format!("{id}.Arn"));
         let subscription = subscription.map(|(_, properties)| properties);
         let filter = subscription.and_then(|it| it["FilterPolicy"].get("type").map(list));
-        let passes = |name| filter.as_ref().is_none_or(|types| types.contains(&name));
-        let comes = |it: &&Published| match it.queues {
-            [] => subscription.is_some() && passes(it.name),
-            queues => queues.contains(&service.as_str()),
+        let passes = |it: &&Published| {
+            subscription.is_some()
+                && it.queues.is_empty()
+                && filter.as_ref().is_none_or(|types| types.contains(&it.name))
         };
-        Self {
-            messages: published.iter().filter(comes).map(key).collect(),
+        let is_sent = |it: &&Published| it.queues.contains(&service.as_str());
+        let events: Vec<_> = published.iter().filter(passes).map(key).collect();
+        let commands: Vec<_> = published.iter().filter(is_sent).map(key).collect();
+        if events.is_empty() && commands.is_empty() {
+            return None;
+        }
+        Some(Self {
             dead_letters: referred(template, &queue["RedrivePolicy"]["deadLetterTargetArn"]),
             service,
             queue,
             subscription,
-        }
+            events,
+            commands,
+        })
     }
 
     fn channel(&self) -> Value {
@@ -94,7 +110,7 @@ impl<'a> Inbox<'a> {
             "title": format!("The queue of {}", self.service),
             "address": queue_name(self.queue),
             "parameters": { "stack": { "$ref": "#/components/parameters/stack" } },
-            "messages": messages(&self.messages),
+            "messages": messages(&[self.events.as_slice(), &self.commands].concat()),
             "bindings": { "sqs": { "queue": own, "deadLetterQueue": queue(self.dead_letters) } },
         })
     }
@@ -109,6 +125,18 @@ impl<'a> Inbox<'a> {
             "action": "receive",
             "channel": { "$ref": format!("#/channels/{}", self.service) },
             "summary": format!("{} takes {what}.", self.service),
+        })
+    }
+
+    fn command(&self) -> Value {
+        let at = format!("#/channels/{}", self.service);
+        let refer = |key: &String| json!({ "$ref": format!("{at}/messages/{key}") });
+        let commands: Vec<_> = self.commands.iter().map(refer).collect();
+        json!({
+            "action": "send",
+            "channel": { "$ref": at },
+            "messages": commands,
+            "summary": format!("Tells {} to do something; of the services' outboxes, by relay.", self.service),
         })
     }
 

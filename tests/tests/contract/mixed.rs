@@ -4,13 +4,27 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use system_tests::shop::blueprint::Blueprint;
 use system_tests::shop::mishaps::Fair;
 use system_tests::shop::provider::GOOD;
 use system_tests::shop::topic::Published;
-use system_tests::shop::{Order, Shop};
+use system_tests::shop::{BEGINNING, Order, Shop};
 use tokio::time::sleep;
+
+/// A producer of its own says it.
+fn publish(shop: &Shop, name: &str, version: u32, payload: &Value) {
+    let body = json!({
+        "type": name,
+        "payload": payload,
+        "metadata": { "timestamp": BEGINNING, "correlationId": "req_789", "version": version },
+    });
+    shop.topic.publish(&[Published {
+        body: body.to_string(),
+        attributes: [("type".to_owned(), ("String", name.to_owned()))].into(),
+        group: None,
+    }]);
+}
 
 #[tokio::test(start_paused = true)]
 async fn producers_of_both_versions_at_once_leave_every_dead_letter_queue_empty() {
@@ -20,7 +34,13 @@ async fn producers_of_both_versions_at_once_leave_every_dead_letter_queue_empty(
         let shop = Arc::clone(&shop);
         async move {
             sleep(Duration::from_secs(n)).await;
-            shop.publish_first_version(&format!("first-{n}"));
+            // The first version holds no money, so none can be served: some ask for too much, some for nothing.
+            let lines = json!([{ "sku": "table", "quantity": 2 }, "gift wrap"]);
+            let first = json!({
+                "orderId": format!("first-{n}"), "userId": "user_456", "total": 99.99,
+                "items": if n % 4 == 0 { lines } else { json!([]) },
+            });
+            publish(&shop, "order.created", 1, &first);
             let order = Order {
                 customer: format!("user_{}", n % 3),
                 key: format!("key-{n}"),
@@ -50,16 +70,12 @@ async fn producers_of_both_versions_at_once_leave_every_dead_letter_queue_empty(
 async fn a_version_that_nobody_knows_yet_is_retried_for_an_hour_then_parked_by_who_must_read_it() {
     let shop = Shop::open(Arc::new(Fair)).await;
     let running = shop.start();
-    let body = json!({
-        "type": "order.placed",
-        "payload": { "orderId": "of-tomorrow" },
-        "metadata": { "id": "e", "timestamp": 1, "correlationId": "c", "version": 3 },
-    });
-    shop.topic.publish(&[Published {
-        body: body.to_string(),
-        attributes: [("type".to_owned(), ("String", "order.placed".to_owned()))].into(),
-        group: None,
-    }]);
+    publish(
+        &shop,
+        "order.placed",
+        3,
+        &json!({ "orderId": "of-tomorrow" }),
+    );
     sleep(Duration::from_mins(59)).await;
     assert_eq!(shop.dead_letters(), 0);
     assert!(!shop.settle(Duration::ZERO).await, "it is still retried");
