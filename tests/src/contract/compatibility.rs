@@ -158,30 +158,22 @@ impl Comparison<'_> {
         self.breaks.push((path.to_owned(), kind, change));
     }
 
-    /// A schema is one of several alternatives; most have but one.
     fn schema(&mut self, before: &Value, after: &Value, path: &str) {
-        let (before, after) = (resolved(self.before, before), resolved(self.after, after));
-        let (was, is) = (alternatives(&before), alternatives(&after));
-        match was.len().cmp(&is.len()) {
-            Ordering::Equal if was.len() == 1 => self.keywords(&before, &after, path),
+        let mut before = resolved(self.before, before);
+        let mut after = resolved(self.after, after);
+        let (was, is) = (before.remove("anyOf"), after.remove("anyOf"));
+        let (alternatives, now) = (list(was.as_ref()), list(is.as_ref()));
+        let kind = match alternatives.len().cmp(&now.len()) {
+            Ordering::Less => Kind::Widened,
+            Ordering::Greater => Kind::Narrowed,
             Ordering::Equal => {
-                for (before, after) in was.iter().zip(&is) {
+                for (before, after) in alternatives.iter().zip(now) {
                     self.schema(before, after, path);
                 }
+                return self.keywords(&before, &after, path);
             }
-            order => {
-                let kind = if order.is_gt() {
-                    Kind::Narrowed
-                } else {
-                    Kind::Widened
-                };
-                self.found(
-                    path,
-                    kind,
-                    changed("the alternatives", Some(&was.into()), Some(&is.into())),
-                );
-            }
-        }
+        };
+        self.found(path, kind, changed("anyOf", was.as_ref(), is.as_ref()));
     }
 
     fn keywords(&mut self, before: &Map<String, Value>, after: &Map<String, Value>, path: &str) {
@@ -292,13 +284,6 @@ fn resolved(document: &Value, schema: &Value) -> Map<String, Value> {
     whole
 }
 
-fn alternatives(schema: &Map<String, Value>) -> Vec<Value> {
-    let several = schema.get("anyOf").and_then(Value::as_array);
-    several
-        .cloned()
-        .unwrap_or_else(|| vec![schema.clone().into()])
-}
-
 fn members(value: &Value) -> Vec<Value> {
     value
         .as_array()
@@ -306,10 +291,10 @@ fn members(value: &Value) -> Vec<Value> {
         .unwrap_or_else(|| vec![value.clone()])
 }
 
+fn list(value: Option<&Value>) -> &[Value] {
+    value.and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
 fn texts(value: Option<&Value>) -> BTreeSet<&str> {
-    let list = value.and_then(Value::as_array);
-    list.into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect()
+    list(value).iter().filter_map(Value::as_str).collect()
 }

@@ -128,6 +128,11 @@ fn a_type_that_takes_less_is_told_with_reason_and_remedy() {
         ("/properties/customer", customer, "payload.customer"),
         ("/additionalProperties", json!(false), "payload"),
         (
+            "/properties/customer/minProperties",
+            json!(2),
+            "payload.customer",
+        ),
+        (
             "/$defs/Money/properties/amount/maximum",
             json!(1000),
             "payload.total.amount",
