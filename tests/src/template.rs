@@ -32,7 +32,7 @@ pub const SUBSCRIBERS: [&str; 8] = [
 ];
 
 /// Those that take messages from a queue of their own: the subscribers, and those whom jobs are sent to.
-pub const CONSUMERS: [&str; 10] = [
+pub const CONSUMERS: [&str; 11] = [
     "Inventory",
     "Payments",
     "Warehouse",
@@ -43,10 +43,11 @@ pub const CONSUMERS: [&str; 10] = [
     "Deadlines",
     "Invoices",
     "InvoicesUrgent",
+    "Quotes",
 ];
 
 /// All of them.
-pub const SERVICES: [&str; 14] = [
+pub const SERVICES: [&str; 15] = [
     "Checkout",
     "Sweeper",
     "Relay",
@@ -60,6 +61,7 @@ pub const SERVICES: [&str; 14] = [
     "Deadlines",
     "Invoices",
     "InvoicesUrgent",
+    "Quotes",
     "Orders",
 ];
 

@@ -35,8 +35,8 @@ pub use lambda::{Invoked, LambdaHost, Settings, Usage};
 pub use queue::{Parked, RecordingQueue};
 pub use sqs::{
     DeleteFails, LARGEST_MESSAGE, MOST_ATTRIBUTES, MappingRefused, Message as SqsMessage, Outgoing,
-    Polled, QueueSettings, Received, SimPort, SimQueue, Snapshot, SqsError, SqsMapping, Standing,
-    Verdict,
+    Polled, QueueSettings, Received, SimMailbox, SimPort, SimQueue, Snapshot, SqsError, SqsMapping,
+    Standing, Verdict,
 };
 pub use store::{Index, MemoryStore, TableSettings};
 pub use stream::{

@@ -23,7 +23,7 @@
 //! - What a message becomes: [`FromMessage`], for [`Envelope`] and [`Json`]
 //! - What puts it together: [`Consumer`] or [`BatchConsumer`], with [`Recovery`]
 //! - What it stands on: the ports [`Store`] and [`Queue`], with [`DynamoStore`] and [`SqsQueue`] behind them
-//! - For producers that are not consumers: [`Origin`]
+//! - For producers that are not consumers: [`Origin`]; for those who want an answer: [`Requester`]
 //!
 //! Features: `lambda` ([`run`], [`serve`]), `sqs`, `dynamodb`, all on by default.
 
@@ -56,6 +56,7 @@ mod outcome;
 mod pipeline;
 mod queue;
 mod recovery;
+mod request;
 mod row;
 #[cfg(feature = "lambda")]
 mod run;
@@ -70,6 +71,8 @@ mod telemetry;
 
 #[cfg(feature = "dynamodb")]
 pub use aws::dynamo::DynamoStore;
+#[cfg(feature = "sqs")]
+pub use aws::mailbox::SqsMailbox;
 #[cfg(feature = "sqs")]
 pub use aws::sqs::SqsQueue;
 pub use batch_consumer::BatchConsumer;
@@ -92,6 +95,9 @@ pub use mode::{Atomic, Claiming, Claims, Mode, Plain};
 pub use outbox::{LARGEST_ENVELOPE, MOST_HOPS, Origin, OutboxError, day, hour};
 pub use queue::{NoQueue, ParkNote, ParkedAs, Queue, QueueError};
 pub use recovery::{Problem, Reason, Recovery, Verdict};
+pub use request::{
+    Mailbox, MailboxError, Outgoing, Replies, Reply, Request, Requester, Unanswered,
+};
 pub use row::{Change, Condition, Item, Key, Row, Value, Write};
 #[cfg(feature = "lambda")]
 pub use run::{Consumes, run, serve};

@@ -36,6 +36,7 @@ pub mod money;
 pub mod order;
 pub mod payment;
 pub mod pick_list;
+pub mod quote;
 #[cfg(feature = "schema")]
 pub mod schema;
 pub mod stock;
@@ -51,6 +52,7 @@ pub use order::{
 };
 pub use payment::{PaymentCaptured, PaymentFailed, PaymentRefunded, PaymentVoided};
 pub use pick_list::{PickListCreated, PickListPacked};
+pub use quote::{QuoteGiven, QuoteRequested};
 pub use stock::{StockRejected, StockReserved};
 
 dashpot_envelope::event_set! {

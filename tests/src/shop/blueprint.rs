@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::template::{Template, list, text};
 
 /// Those that take messages from a queue of their own, as they name themselves.
-pub const CONSUMERS: [&str; 10] = [
+pub const CONSUMERS: [&str; 11] = [
     "inventory",
     "payments",
     "warehouse",
@@ -22,6 +22,7 @@ pub const CONSUMERS: [&str; 10] = [
     "deadlines",
     "invoices",
     "invoices-urgent",
+    "quotes",
 ];
 
 /// Those whose tables have a stream: who says events.

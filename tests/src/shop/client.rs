@@ -19,6 +19,7 @@ use email::letter::Letter;
 use email::mailer::{MailError, Mailer};
 use invoices::cabinet::{Cabinet, Kept, NotKept};
 use payment_gateway::{Authorisation, Gateway, GatewayError, Intent, IntentId, OrderId, Refund};
+use quotes::replies::{NotReplied, Replies};
 use relay::dead_letters::{DeadLetters, NotParked};
 use relay::fate::Fate;
 use relay::outbox::{Event, Inserted};
@@ -319,6 +320,30 @@ impl Schedules for SchedulesPort {
         let name = name.to_owned();
         let act = move |agenda: &Agenda| agenda.remove(&name);
         self.call("schedules.delete", act).await
+    }
+}
+
+/// SQS, through the SDK, for answers.
+#[derive(Debug)]
+pub(super) struct Post {
+    pub(super) sdk: Sdk,
+    pub(super) replies: Arc<SimQueue>,
+}
+
+impl Replies for Post {
+    async fn send(&self, to: &str, answer: &str) -> Result<(), NotReplied> {
+        assert_eq!(to, self.replies.settings().name);
+        let attempt = || {
+            let (replies, answer) = (Arc::clone(&self.replies), answer.to_owned());
+            let act = async move {
+                replies.send(Outgoing::new(answer)).unwrap();
+                Ok(())
+            };
+            let error = |fault: Fault| Err(NotReplied::Unknown(fault.to_string()));
+            self.sdk.faults.call("replies.send", act, error)
+        };
+        let silence = || Err(NotReplied::Unknown("no answer in time".into()));
+        self.sdk.call(attempt, Result::is_err, silence).await
     }
 }
 

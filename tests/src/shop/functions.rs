@@ -11,15 +11,15 @@ use sweeper::sweep::{Sweeper, Swept};
 
 use super::Shop;
 use super::client::{
-    Carrier, NoDeadLetters, QueuePort, QueuesPort, SchedulesPort, Sdk, Shelf, Table, TopicPort,
-    Wire,
+    Carrier, NoDeadLetters, Post, QueuePort, QueuesPort, SchedulesPort, Sdk, Shelf, Table,
+    TopicPort, Wire,
 };
 
 /// What a process is about where its messages are about several things.
 pub(super) const MIXED: &str = "a mixed batch";
 
 /// The types that the shop knows.
-const TYPES: [&str; 17] = [
+const TYPES: [&str; 18] = [
     "order.placed",
     "order.created",
     "order.cancellation_requested",
@@ -37,6 +37,7 @@ const TYPES: [&str; 17] = [
     "order.check",
     "order.abandon",
     "schedule.cancel",
+    "quote.requested",
 ];
 
 /// What an event of Lambda is about.
@@ -176,6 +177,12 @@ impl Shop {
                         deadlines::consumer(store, queue, self.blueprint.terms, recovery);
                     answer(consumer, event, invocation).await
                 }
+                "quotes" => {
+                    let (prices, replies) =
+                        (self.table("checkout", &process), self.reply_port(&process));
+                    let consumer = quotes::consumer(prices, store, replies, queue, recovery);
+                    answer(consumer, event, invocation).await
+                }
                 "invoices" | "invoices-urgent" => {
                     let cabinet = Shelf {
                         sdk: self.sdk(&process),
@@ -239,6 +246,13 @@ impl Shop {
         Table {
             sdk: self.sdk(process),
             table: Arc::clone(&self.tables[name.trim_end_matches("-urgent")]),
+        }
+    }
+
+    fn reply_port(&self, process: &Faults) -> Post {
+        Post {
+            sdk: self.sdk(process),
+            replies: Arc::clone(&self.replies),
         }
     }
 

@@ -81,6 +81,7 @@ impl Shop {
             books.the_archive_is_the_journal(),
             books.every_capture_has_one_invoice(),
             books.no_order_is_late(),
+            books.every_question_has_one_answer(),
             books.listing_is_what_the_journal_adds_up_to(),
             books.what_was_promised_exists(),
             books.what_is_shown_is_what_the_journal_holds(),
@@ -642,6 +643,34 @@ impl Books<'_> {
         let known: BTreeSet<_> = events.into_iter().collect();
         violations.extend(broken(all == known, || {
             "the bucket without the table says something else".to_owned()
+        }));
+        violations
+    }
+
+    /// Whoever asked gets the same words each time, and no more often than something went wrong.
+    fn every_question_has_one_answer(&self) -> Violations {
+        let mut answers: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for reply in self.shop.replies.messages() {
+            let body: serde_json::Value = serde_json::from_str(&reply.message.body).unwrap();
+            let question = body["metadata"]["correlationId"].as_str().unwrap();
+            let all = answers.entry(question.to_owned()).or_default();
+            all.push(reply.message.body.clone());
+        }
+        let questions = self
+            .shop
+            .questions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut violations = Violations::new();
+        for question in questions.iter() {
+            let all = answers.remove(question).unwrap_or_default();
+            let (least, most) = (usize::from(self.mishaps == 0), 1 + self.mishaps);
+            let different: BTreeSet<&String> = all.iter().collect();
+            let holds = (least..=most).contains(&all.len()) && different.len() <= 1;
+            violations.extend(broken(holds, || format!("{question} was answered {all:?}")));
+        }
+        violations.extend(broken(answers.is_empty(), || {
+            format!("nobody asked for {answers:?}")
         }));
         violations
     }

@@ -80,6 +80,10 @@ pub struct Shop {
     pub letterbox: Arc<Letterbox>,
     /// The archive of analytics, in S3.
     pub archive: Arc<Bucket>,
+    /// The answers to questions.
+    replies: Arc<SimQueue>,
+    /// The ids of the questions that were asked.
+    questions: Mutex<Vec<String>>,
     /// Scheduler.
     pub agenda: Arc<Agenda>,
     /// The invoices, in S3.
@@ -148,6 +152,11 @@ impl Shop {
             }
             queues.insert(*name, (own, dead_letters));
         }
+        let replies = queue(
+            "replies-1".to_owned(),
+            Duration::from_secs(30),
+            Duration::from_hours(14 * 24),
+        );
         let fortnight = Duration::from_hours(14 * 24);
         let shop = Self {
             mishaps,
@@ -167,6 +176,8 @@ impl Shop {
             archive: Arc::default(),
             cabinet: Arc::default(),
             agenda: Arc::default(),
+            replies,
+            questions: Mutex::default(),
             answers: Mutex::default(),
             cancellations: Mutex::default(),
             shown: Mutex::default(),

@@ -189,6 +189,27 @@ impl Shop {
         }
     }
 
+    /// Somebody asks what a chair would cost, and waits for the answer for as long.
+    pub fn ask_for_quote(&self, id: &str, for_a: Duration) {
+        let wait = u64::try_from(for_a.as_millis()).unwrap();
+        let body = json!({
+            "type": "quote.requested",
+            "payload": {
+                "replyTo": self.replies.settings().name, "deadline": self.clock.now() + wait,
+                "question": { "userId": "user_456", "items": [{ "sku": "chair", "quantity": 2 }] },
+            },
+            "metadata": { "id": id, "timestamp": self.clock.now(), "version": 1 },
+        });
+        self.questions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(id.to_owned());
+        self.queues["quotes"]
+            .0
+            .send(Outgoing::new(body.to_string()))
+            .unwrap();
+    }
+
     /// Somebody deletes a consumer's subscription, and makes it anew after a while.
     pub async fn unsubscribe(&self, consumer: &str, for_a: Duration) {
         let queue = &self.queues[consumer].0;

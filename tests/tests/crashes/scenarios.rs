@@ -39,6 +39,7 @@ macro_rules! scenarios {
 }
 
 scenarios! {
+    an_order_that_inventory_never_hears_of
     a_customer_who_gives_up
     an_error_that_the_provider_repeats
     a_cancellation_after_the_money_is_captured
@@ -55,7 +56,7 @@ scenarios! {
     a_customer_who_asks_once
     messages_that_are_malformed
     an_invoice_that_is_wanted_at_once
-    an_order_that_inventory_never_hears_of
+    a_question_about_prices
 }
 
 fn order(card: &'static str, sku: &'static str, quantity: u32) -> Order {
@@ -165,6 +166,12 @@ async fn an_invoice_that_is_wanted_at_once(shop: Arc<Shop>) {
         sleep(Duration::from_hours(1)).await;
         shop.ask_for_invoice(&id);
     }
+}
+
+async fn a_question_about_prices(shop: Arc<Shop>) {
+    // Longer than anything can go wrong.
+    shop.ask_for_quote("q-1", Duration::from_hours(3));
+    sleep(Duration::from_mins(1)).await;
 }
 
 /// Its money is held for a day, and then given back.

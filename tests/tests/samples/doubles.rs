@@ -8,6 +8,7 @@ use invoices::cabinet::{Kept, NotKept};
 use payment_gateway::{
     Authorisation, Currency, Gateway, GatewayError, Intent, IntentId, IntentStatus, OrderId, Refund,
 };
+use quotes::replies::{NotReplied, Replies};
 
 /// Takes every object, and forgets it.
 #[derive(Debug)]
@@ -35,6 +36,25 @@ impl invoices::cabinet::Cabinet for &Cabinet {
     async fn put_new(&self, key: &str, _: Vec<u8>) -> Result<Kept, NotKept> {
         let is_new = self.keys.lock().unwrap().insert(key.to_owned());
         Ok(if is_new { Kept::Now } else { Kept::Before })
+    }
+}
+
+/// Takes every answer, and counts the different ones.
+#[derive(Debug, Default)]
+pub(crate) struct Post {
+    answers: Mutex<BTreeSet<String>>,
+}
+
+impl Post {
+    pub(crate) fn answers(&self) -> usize {
+        self.answers.lock().unwrap().len()
+    }
+}
+
+impl Replies for &Post {
+    async fn send(&self, _: &str, answer: &str) -> Result<(), NotReplied> {
+        self.answers.lock().unwrap().insert(answer.to_owned());
+        Ok(())
     }
 }
 

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-const FUNCTIONS: [&str; 12] = [
+const FUNCTIONS: [&str; 13] = [
     "analytics",
     "checkout",
     "email",
@@ -24,11 +24,12 @@ const FUNCTIONS: [&str; 12] = [
     "listing",
     "orders",
     "payments",
+    "quotes",
     "relay",
     "sweeper",
     "warehouse",
 ];
-const CONSUMERS: [&str; 8] = [
+const CONSUMERS: [&str; 9] = [
     "analytics",
     "email",
     "inventory",
@@ -36,6 +37,7 @@ const CONSUMERS: [&str; 8] = [
     "journal",
     "listing",
     "payments",
+    "quotes",
     "warehouse",
 ];
 const SAMPLES: [&str; 4] = ["good", "duplicate", "malformed", "mixed-batch"];

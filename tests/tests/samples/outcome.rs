@@ -5,7 +5,7 @@ use dashpot::{BatchResponse, Invocation, Recovery};
 use dashpot_testing::{MemoryStore, RecordingQueue};
 use invoices::seller::Seller;
 
-use crate::doubles::{Cabinet, Letterbox, Obliging, Shelf};
+use crate::doubles::{Cabinet, Letterbox, Obliging, Post, Shelf};
 use crate::sample;
 
 /// Hands a consumer its samples, one after the other, on one table. `seen` is what the consumer did so far:
@@ -164,4 +164,14 @@ async fn invoices_has_one_document_for_each_order() {
     let consumer = invoices::consumer(store, &cabinet, seller, &queue, recovery).log_to(|_| ());
     let written = || cabinet.documents();
     samples_of("invoices", consume!(consumer), &queue, written, 1, 3).await;
+}
+
+#[tokio::test]
+async fn quotes_has_one_answer_to_each_question() {
+    let (queue, prices) = (RecordingQueue::new(), MemoryStore::new());
+    let (post, answers) = (Post::default(), Arc::new(MemoryStore::new()));
+    let recovery = Recovery::default();
+    let consumer = quotes::consumer(prices, answers, &post, &queue, recovery).log_to(|_| ());
+    let given = || post.answers();
+    samples_of("quotes", consume!(consumer), &queue, given, 1, 3).await;
 }

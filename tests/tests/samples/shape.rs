@@ -1,9 +1,10 @@
 use std::collections::BTreeSet;
 
+use dashpot::Request;
 use dashpot_envelope::{EventSet, RawEnvelope};
 use md5::{Digest, Md5};
 use serde_json::Value;
-use shop_events::{ShopEvent, WriteInvoice};
+use shop_events::{QuoteRequested, ShopEvent, WriteInvoice};
 
 use crate::{CONSUMERS, FUNCTIONS, SAMPLES, folder, parsed, records};
 
@@ -46,6 +47,8 @@ fn is_an_event(body: &str) -> bool {
         raw.event_type == UNKNOWN_TO_THE_SHOP
             || ShopEvent::read(&raw.event_type, version, payload).is_ok()
             || <WriteInvoice as EventSet>::read(&raw.event_type, version, payload).is_ok()
+            || <Request<QuoteRequested> as EventSet>::read(&raw.event_type, version, payload)
+                .is_ok()
     })
 }
 
@@ -123,9 +126,12 @@ fn each_messages_attributes_say_what_its_body_says() {
                     said("correlationId"),
                     text(&event["metadata"], "correlationId")
                 );
+                let payload = &event["payload"];
+                // Of a request, what is asked.
+                let payload = payload.get("question").unwrap_or(payload);
                 assert_eq!(
                     text(&record["attributes"], "MessageGroupId"),
-                    text(&event["payload"], "userId")
+                    text(payload, "userId")
                 );
             }
         }

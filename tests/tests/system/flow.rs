@@ -3,9 +3,10 @@
 use anyhow::{Context, Result, ensure};
 use dashpot_cli::commands;
 use dashpot_cli::commands::pick::pack;
+use dashpot_cli::commands::quote::Asker;
 use dashpot_cli::shop::until;
-use serde_json::Value;
-use shop_events::OrderId;
+use serde_json::{Value, json};
+use shop_events::{OrderId, QuoteRequested};
 
 use crate::world::{PATIENCE, World};
 
@@ -101,6 +102,34 @@ pub(crate) async fn a_paid_order_has_one_invoice_however_often_it_is_asked_for(
     let again = commands::invoices::fetch(target, &order).await?;
     ensure!(again == Some((written, document)), "it has changed");
     Ok(())
+}
+
+pub(crate) async fn whoever_asks_gets_their_own_answer_and_leaves_no_queue(
+    world: &World,
+) -> Result<()> {
+    world.stock("quoted-mug", 1).await?;
+    let asker = Asker::open(world.shop.target()).await?;
+    let question = |skus: &[(&str, u32)]| -> Result<QuoteRequested> {
+        let items: Vec<Value> = skus
+            .iter()
+            .map(|(sku, quantity)| json!({ "sku": sku, "quantity": quantity }))
+            .collect();
+        Ok(serde_json::from_value(
+            json!({ "userId": "quoted", "items": items }),
+        )?)
+    };
+    let questions = [
+        question(&[("quoted-mug", 3)])?,
+        question(&[("quoted-moon", 1)])?,
+    ];
+    let [mug, moon] = &questions;
+    let (mug, moon) = tokio::try_join!(asker.ask(mug, PATIENCE, 2), asker.ask(moon, PATIENCE, 1),)?;
+    ensure!(mug.0.total.is_some_and(|it| it.amount == 3750), "{mug:?}");
+    ensure!(
+        moon.0.unknown.len() == 1 && moon.0.total.is_none(),
+        "{moon:?}"
+    );
+    asker.close().await
 }
 
 pub(crate) async fn an_order_short_of_stock_costs_nothing(world: &World) -> Result<()> {

@@ -66,6 +66,7 @@ fn main() -> ExitCode {
         flow {
             an_order_is_confirmed_by_every_service,
             a_paid_order_has_one_invoice_however_often_it_is_asked_for,
+            whoever_asks_gets_their_own_answer_and_leaves_no_queue,
             an_order_short_of_stock_costs_nothing,
             a_refused_capture_gives_everything_back,
             a_cancelled_order_gives_everything_back,

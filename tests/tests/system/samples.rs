@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::world::World;
 
-const CONSUMERS: [&str; 8] = [
+const CONSUMERS: [&str; 9] = [
     "journal",
     "listing",
     "inventory",
@@ -16,6 +16,7 @@ const CONSUMERS: [&str; 8] = [
     "email",
     "analytics",
     "invoices",
+    "quotes",
 ];
 const KINDS: [&str; 4] = ["good", "duplicate", "malformed", "mixed-batch"];
 

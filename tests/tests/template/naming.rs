@@ -104,6 +104,7 @@ fn each_function_is_told_what_it_reads_and_no_more() {
                 "SCHEDULED_QUEUES",
                 "SCHEDULE_DEAD_LETTERS_ARN",
             ],
+            "Quotes" => &["TABLE_NAME", "PRICES_TABLE_NAME", "REPLY_PREFIX"],
             "Deadlines" => &["TABLE_NAME", "LATE_AFTER_SECONDS", "ABANDON_AFTER_SECONDS"],
             "Email" => &["TABLE_NAME", "SENDER_ADDRESS"],
             "Analytics" => &["TABLE_NAME", "BUCKET_NAME"],
@@ -140,6 +141,7 @@ fn each_function_is_told_of_its_own_table_and_queues() {
         let told = &template.of_function(service, "Environment")["Variables"];
         for (variable, expected) in [
             ("TABLE_NAME", format!("{keeps}Table")),
+            ("PRICES_TABLE_NAME", "CheckoutTable".to_owned()),
             ("BUCKET_NAME", format!("{keeps}Bucket")),
             ("QUEUE_URL", format!("{service}Queue")),
             ("DEAD_LETTER_QUEUE_URL", format!("{service}DeadLetterQueue")),

@@ -9,6 +9,10 @@ const IDENTITIES: &str =
     "ses:SendEmail on arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/";
 const SCHEDULES: &str =
     "arn:${AWS::Partition}:scheduler:${AWS::Region}:${AWS::AccountId}:schedule/${ScheduleGroup}/*";
+const REPLIES: &str =
+    "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:${AWS::StackName}-quote-replies-*";
+/// What one service may see of another's: its prices.
+const SHARED: &str = "dynamodb:BatchGetItem on CheckoutTable.Arn";
 const ROWS: [&str; 3] = ["BatchGetItem", "PutItem", "UpdateItem"];
 
 /// What each service needs, beyond writing its own log.
@@ -54,6 +58,10 @@ fn expected(service: &str) -> Vec<String> {
             .collect(),
         "Invoices" | "InvoicesUrgent" => consumer(service, "Invoices", &ROWS)
             .chain(["s3:PutObject on ${InvoicesBucket.Arn}/invoices/*".into()])
+            .collect(),
+        "Quotes" => consumer(service, service, &["BatchGetItem", "PutItem"])
+            .chain(on_table("CheckoutTable.Arn", &["BatchGetItem"]))
+            .chain([format!("sqs:SendMessage on {REPLIES}")])
             .collect(),
         "Analytics" => consumer(service, service, &ROWS)
             .chain(["s3:PutObject on ${AnalyticsBucket.Arn}/events/*".into()])
@@ -260,7 +268,9 @@ fn the_gateway_may_call_each_http_function_for_its_own_route_only() {
 fn every_consumer_reaches_its_own_queue_and_table_alone() {
     let template = Template::at("prod");
     for service in CONSUMERS {
-        for pair in allowed(template.properties(&format!("{service}Role"))) {
+        let mut pairs = allowed(template.properties(&format!("{service}Role")));
+        assert_eq!(pairs.remove(SHARED), service == "Quotes", "{service}");
+        for pair in pairs {
             let other = SERVICES.iter().find(|other| {
                 **other != service
                     && binary(other) != binary(service)

@@ -6,6 +6,7 @@ mod answer;
 mod batch;
 mod error;
 mod event;
+mod mailbox;
 mod mapping;
 mod message;
 mod port;
@@ -18,6 +19,7 @@ pub use answer::Verdict;
 pub(crate) use answer::read as read_answer;
 pub use error::SqsError;
 pub(crate) use event::Event;
+pub use mailbox::SimMailbox;
 pub use mapping::{DeleteFails, MappingRefused, Polled, SqsMapping};
 pub use message::{
     LARGEST_MESSAGE, MOST_ATTRIBUTES, Message, Outgoing, Received, Snapshot, Standing,

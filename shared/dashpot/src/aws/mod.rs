@@ -4,6 +4,8 @@
 pub(crate) mod dynamo;
 mod https;
 #[cfg(feature = "sqs")]
+pub(crate) mod mailbox;
+#[cfg(feature = "sqs")]
 pub(crate) mod sqs;
 
 use std::time::Duration;

@@ -10,6 +10,7 @@ mod orders;
 pub mod outbox;
 pub mod pick;
 pub mod products;
+pub mod quote;
 pub mod replay;
 mod sandbox;
 pub mod stats;
@@ -69,6 +70,8 @@ enum Command {
     /// Pick lists: what a person in the warehouse does
     #[command(subcommand)]
     Pick(pick::Command),
+    /// Ask what goods would cost, by request and reply over queues
+    Quote(quote::Arguments),
     /// Invoices: a PDF for each paid order
     #[command(subcommand)]
     Invoices(invoices::Command),
@@ -126,6 +129,7 @@ async fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Env(arguments) => env::run(&common, &arguments).await?,
         Command::Products(command) => products::run(&common, command).await?,
         Command::Orders(command) => return orders::run(&common, command).await,
+        Command::Quote(arguments) => quote::run(&common, &arguments).await?,
         Command::Invoices(command) => invoices::run(&common, command).await?,
         Command::Pick(command) => pick::run(&common, command).await?,
         Command::Dlq(command) => return dlq::run(&common, command).await,
