@@ -293,14 +293,43 @@ impl Shop {
     ///
     /// No answer.
     pub async fn said(&self) -> Result<BTreeMap<String, u64>> {
-        let mut said = BTreeMap::new();
-        for service in ["checkout", "inventory", "payments", "warehouse"] {
+        self.counted(|row| row.get("to").is_none().then(|| row["type"].clone()))
+            .await
+    }
+
+    /// The queues that the services have sent commands to, with how many. Those that wait with the scheduler are not
+    /// sent yet.
+    ///
+    /// # Errors
+    ///
+    /// No answer.
+    pub async fn commanded(&self) -> Result<BTreeMap<String, u64>> {
+        let is_timed = |row: &Value| row.get("schedule").is_some() || row.get("cancels").is_some();
+        self.counted(|row| row.get("to").filter(|_| !is_timed(row)).cloned())
+            .await
+    }
+
+    /// How often each name is in the outboxes.
+    async fn counted(
+        &self,
+        name: impl Fn(&Value) -> Option<Value>,
+    ) -> Result<BTreeMap<String, u64>> {
+        let mut counts = BTreeMap::new();
+        for service in [
+            "checkout",
+            "inventory",
+            "payments",
+            "warehouse",
+            "deadlines",
+        ] {
             for row in self.rows(service, "outbox#").await? {
-                let event = row["type"].as_str().unwrap_or_default().to_owned();
-                *said.entry(event).or_default() += 1;
+                if let Some(name) = name(&row) {
+                    let name = name.as_str().unwrap_or_default().to_owned();
+                    *counts.entry(name).or_default() += 1;
+                }
             }
         }
-        Ok(said)
+        Ok(counts)
     }
 
     /// Sends bodies straight to a service's queue, in batches of ten, as another system might.

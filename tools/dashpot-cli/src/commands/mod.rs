@@ -6,7 +6,7 @@ mod env;
 pub mod invoices;
 mod invoke;
 mod logs;
-mod orders;
+pub mod orders;
 pub mod outbox;
 pub mod pick;
 pub mod products;

@@ -41,6 +41,8 @@ pub(crate) async fn run() -> Result<()> {
 async fn tell() -> Result<()> {
     let stack = Stack::start(Options {
         progress: Progress::Shown,
+        // An order is late after seconds, so that one can see it.
+        parameters: [("LateAfterSeconds".to_owned(), "3".to_owned())].into(),
         ..Options::default()
     })
     .await?;

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use shop_events::{Currency, Money};
+use shop_events::{Currency, Money, OrderId};
 
 use super::tally::Tally;
 use super::teller::Teller;
+use crate::commands::quote::Asker;
 use crate::shop::{Answer, Payment, Shop};
 use crate::stack::Stack;
 use crate::{commands, output};
@@ -35,6 +36,7 @@ pub(super) async fn tell(stack: &Stack) -> Result<()> {
     story.an_order().await?;
     let interrupted = story.a_consumer_dies().await?;
     story.the_same_request_twice().await?;
+    story.paperwork().await?;
     story.short_of_stock().await?;
     let letter = story.one_bad_message().await?;
     story.an_outage().await?;
@@ -179,6 +181,55 @@ impl Story<'_> {
         Ok(())
     }
 
+    async fn paperwork(&self) -> Result<()> {
+        let scene = Teller::scene(
+            "Invoices are written by a work queue; prices are told by request and reply",
+        )?;
+        let order: OrderId = self.tally.confirmed.first().context("no order")?.parse()?;
+        let target = self.shop.target();
+        let invoice = scene
+            .wait("the first order has its invoice", async || {
+                commands::invoices::fetch(target, &order).await
+            })
+            .await?;
+        let (written, document) = invoice;
+        ensure!(document.starts_with(b"%PDF-"), "it is no PDF");
+        scene.saw(&format!(
+            "number {}, a PDF of {} bytes",
+            written.number,
+            document.len()
+        ))?;
+        commands::invoices::request(target, &order).await?;
+        let shop = &self.shop;
+        scene
+            .wait("it is asked for again, and the job is done", async || {
+                Ok((shop.depth("invoices-urgent").await? == (0, 0)).then_some(()))
+            })
+            .await?;
+        let again = commands::invoices::fetch(target, &order).await?;
+        ensure!(
+            again == Some((written, document)),
+            "the invoice has changed"
+        );
+        scene.saw("by the same number, the same bytes")?;
+        let asker = Asker::open(target).await?;
+        let question = json!({ "userId": "hal", "items": [{ "sku": "mug", "quantity": 4 }] });
+        let (quote, took) = asker
+            .ask(
+                &serde_json::from_value(question)?,
+                Duration::from_secs(20),
+                2,
+            )
+            .await?;
+        asker.close().await?;
+        let total = quote.total.context("no total")?;
+        ensure!(total.amount == 5000, "four mugs cost {total}");
+        let took: Vec<_> = took.iter().map(Duration::as_millis).collect();
+        scene.saw(&format!(
+            "what would four mugs cost? {total}, after {took:?} ms"
+        ))
+    }
+
     async fn short_of_stock(&mut self) -> Result<()> {
         let scene = Teller::scene("Two lamps are ordered, and there is one")?;
         let answer = self
@@ -302,6 +353,20 @@ impl Story<'_> {
         let (_, dead) = self.shop.depth("payments").await?;
         ensure!(dead == 0, "{dead} messages of payments died of an outage");
         scene.saw_trouble("the provider answers 503; no message has died of it")?;
+        let waits_for_payments = async || {
+            let stuck = commands::orders::stuck::stuck(shop.target()).await?;
+            let waits = |order: &String| {
+                let stuck = stuck.iter().find(|it| it.order_id == *order);
+                stuck.is_some_and(|it| it.waits_for.iter().any(|it| it.service == "payments"))
+            };
+            Ok(orders.iter().all(waits).then_some(()))
+        };
+        scene
+            .wait(
+                "after 3 s they are late: `orders stuck` says that they wait for payments",
+                waits_for_payments,
+            )
+            .await?;
         self.shop.behave().await?;
         scene.saw("the provider is back")?;
         scene

@@ -149,15 +149,20 @@ impl Tally {
         shop: &Shop,
         filters: &BTreeMap<String, Option<BTreeSet<String>>>,
     ) -> Result<Vec<Line>> {
-        let said = shop.said().await?;
+        let (said, commanded) = tokio::try_join!(shop.said(), shop.commanded())?;
         let mut lines = Vec::new();
-        for (service, filter) in filters {
-            let wanted = |event: &String| filter.as_ref().is_none_or(|types| types.contains(event));
+        let services: BTreeSet<&String> = filters.keys().chain(commanded.keys()).collect();
+        for service in services {
+            let wanted = |event: &String| match filters.get(service) {
+                None => false, // who takes commands alone
+                Some(filter) => filter.as_ref().is_none_or(|types| types.contains(event)),
+            };
             let published: u64 = said
                 .iter()
                 .filter(|(event, _)| wanted(event))
                 .map(|(_, times)| times)
                 .sum();
+            let published = published + commanded.get(service).copied().unwrap_or_default();
             let direct = service == "inventory";
             let (left, dead) = shop.depth(service).await?;
             lines.push(Line {

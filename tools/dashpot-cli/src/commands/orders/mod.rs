@@ -4,6 +4,7 @@ mod cancel;
 mod list;
 mod rebuild;
 mod show;
+pub mod stuck;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -29,6 +30,8 @@ pub(super) enum Command {
     Show(show::Arguments),
     /// List orders by customer, state and day
     List(list::Arguments),
+    /// Show the orders that are not finished in time: which event is missing, and where it lies
+    Stuck,
     /// Build the listing anew out of the journal, while the old one serves; goes on where it was interrupted
     Rebuild(rebuild::Arguments),
 }
@@ -59,6 +62,9 @@ pub(super) async fn run(common: &Common, command: Command) -> Result<ExitCode> {
         Command::Cancel(asked) => cancel::run(common, &target, &asked).await,
         Command::Show(asked) => show::run(common, &target, &asked).await,
         Command::List(asked) => list::run(common, &target, &asked).await,
+        Command::Stuck => stuck::run(common, &target)
+            .await
+            .map(|()| ExitCode::SUCCESS),
         Command::Rebuild(asked) => rebuild::run(common, &target, &asked).await,
     }
 }
