@@ -1,6 +1,7 @@
 //! What becomes of an order.
 
 use anyhow::{Context, Result, ensure};
+use aws_sdk_scheduler::error::ProvideErrorMetadata;
 use dashpot_cli::commands;
 use dashpot_cli::commands::pick::pack;
 use dashpot_cli::commands::quote::Asker;
@@ -130,6 +131,62 @@ pub(crate) async fn whoever_asks_gets_their_own_answer_and_leaves_no_queue(
         "{moon:?}"
     );
     asker.close().await
+}
+
+/// Told to deadlines alone, so that nobody finishes it.
+pub(crate) async fn an_order_that_is_late_is_given_up_tomorrow_unless_it_goes_on(
+    world: &World,
+) -> Result<()> {
+    const ORDER: &str = "late-1";
+    let target = world.shop.target();
+    let event = |event_type: &str, version: u32| {
+        json!({
+            "type": event_type,
+            "payload": {
+                "orderId": ORDER, "userId": "late", "total": { "amount": 1, "currency": "EUR" },
+                "items": [], "paymentIntentId": "pi_late",
+            },
+            "metadata": {
+                "id": format!("{ORDER}-{event_type}"), "timestamp": dashpot::now(), "version": version,
+            },
+        })
+        .to_string()
+    };
+    let scheduler = aws_sdk_scheduler::Client::new(target.config());
+    let group = target.resources().id("ScheduleGroup")?;
+    let scheduled = async || {
+        let get = scheduler.get_schedule().group_name(group).name(ORDER);
+        match get.send().await {
+            Ok(schedule) => Ok(schedule.schedule_expression),
+            Err(error) if error.code() == Some("ResourceNotFoundException") => Ok(None),
+            Err(error) => Err(anyhow::Error::from(error)),
+        }
+    };
+    world
+        .shop
+        .send("deadlines", &[event("order.placed", 2)])
+        .await?;
+    let at = until("the giving up is scheduled", PATIENCE, scheduled).await?;
+    let tomorrow = dashpot::day(dashpot::now() + 24 * 3600 * 1000);
+    ensure!(at.starts_with(&format!("at({tomorrow}T")), "{at}");
+    let late = async || {
+        let stuck = commands::orders::stuck::stuck(target).await?;
+        anyhow::Ok(stuck.into_iter().find(|it| it.order_id == ORDER))
+    };
+    let stuck = late().await?.context("it is not late")?;
+    ensure!(stuck.waits_for[0].event == "order.placed", "{stuck:?}");
+    world
+        .shop
+        .send("deadlines", &[event("order.cancelled", 1)])
+        .await?;
+    until("it is late no more", PATIENCE, async || {
+        Ok(late().await?.is_none().then_some(()))
+    })
+    .await?;
+    until("the giving up is taken back", PATIENCE, async || {
+        Ok(scheduled().await?.is_none().then_some(()))
+    })
+    .await
 }
 
 pub(crate) async fn an_order_short_of_stock_costs_nothing(world: &World) -> Result<()> {

@@ -67,6 +67,7 @@ fn main() -> ExitCode {
             an_order_is_confirmed_by_every_service,
             a_paid_order_has_one_invoice_however_often_it_is_asked_for,
             whoever_asks_gets_their_own_answer_and_leaves_no_queue,
+            an_order_that_is_late_is_given_up_tomorrow_unless_it_goes_on,
             an_order_short_of_stock_costs_nothing,
             a_refused_capture_gives_everything_back,
             a_cancelled_order_gives_everything_back,
@@ -106,8 +107,10 @@ fn main() -> ExitCode {
     }
     let options = Options {
         progress: Progress::Silent,
-        // An abandoned hold is due after a moment, so that a test can see it go.
-        parameters: [("HoldBoundSeconds".to_owned(), "3".to_owned())].into(),
+        // An abandoned hold is due after a moment, and an order late, so that a test can see it.
+        parameters: ["HoldBoundSeconds", "LateAfterSeconds"]
+            .map(|name| (name.to_owned(), "3".to_owned()))
+            .into(),
         ..Options::default()
     };
     let started = runtime.block_on(async { World::of(Stack::start(options).await?) });
