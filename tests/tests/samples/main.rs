@@ -42,6 +42,9 @@ const CONSUMERS: [&str; 9] = [
 ];
 const SAMPLES: [&str; 4] = ["good", "duplicate", "malformed", "mixed-batch"];
 
+/// What checkout's second route has besides.
+const CANCEL: &str = "cancel";
+
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../events")
 }

@@ -17,6 +17,7 @@ use serde_json::Value;
 
 const EVENT: &str = include_str!("../../../../events/inventory/mixed-batch.json");
 const REQUEST: &str = include_str!("../../../../events/checkout/good.json");
+const CANCEL: &str = include_str!("../../../../events/checkout/cancel.json");
 const LOOK: &str = include_str!("../../../../events/orders/good.json");
 const STREAM: &str = include_str!("../../../../events/relay/mixed-batch.json");
 const INTENT: &str = include_str!("../../../../shared/payment-gateway/tests/answers/intent.json");
@@ -90,7 +91,20 @@ fn any_request() -> impl Strategy<Value = String> {
         request["isBase64Encoded"] = is_base64.into();
         request.to_string()
     });
-    prop_oneof![with_form, mutated(REQUEST), mutated(LOOK)]
+    let cancel: Value = serde_json::from_str(CANCEL).unwrap();
+    let asked = cancel["body"].as_str().unwrap().to_owned();
+    let with_asked = mutated(&asked).prop_map(move |asked| {
+        let mut cancel = cancel.clone();
+        cancel["body"] = asked.into();
+        cancel.to_string()
+    });
+    prop_oneof![
+        with_form,
+        with_asked,
+        mutated(REQUEST),
+        mutated(CANCEL),
+        mutated(LOOK)
+    ]
 }
 
 proptest! {
