@@ -6,10 +6,11 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType,
-    ScalarAttributeType,
+    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement,
+    KeyType, Projection, ProjectionType, ScalarAttributeType,
 };
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
+use dashpot::DynamoStore;
 use serde_json::{Value, json};
 
 /// A row, by attribute.
@@ -31,7 +32,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// Makes them, by this name, with the stack's form of keys and its redrive policy.
+    /// Makes them, by this name, with the stack's form of keys and its redrive policy, and checkout's index `pending`.
     ///
     /// # Errors
     /// The emulator does not make them.
@@ -44,20 +45,33 @@ impl Place {
                 .key_type(kind)
                 .build()
         };
-        let text = |name: &str| {
+        let attribute = |name: &str, kind| {
             AttributeDefinition::builder()
                 .attribute_name(name)
-                .attribute_type(ScalarAttributeType::S)
+                .attribute_type(kind)
                 .build()
         };
+        let pending = GlobalSecondaryIndex::builder()
+            .index_name("pending")
+            .key_schema(key("pending", KeyType::Hash)?)
+            .key_schema(key("due", KeyType::Range)?)
+            .projection(
+                Projection::builder()
+                    .projection_type(ProjectionType::All)
+                    .build(),
+            )
+            .build()?;
         dynamo
             .create_table()
             .table_name(name)
             .billing_mode(BillingMode::PayPerRequest)
             .key_schema(key("pk", KeyType::Hash)?)
             .key_schema(key("sk", KeyType::Range)?)
-            .attribute_definitions(text("pk")?)
-            .attribute_definitions(text("sk")?)
+            .attribute_definitions(attribute("pk", ScalarAttributeType::S)?)
+            .attribute_definitions(attribute("sk", ScalarAttributeType::S)?)
+            .attribute_definitions(attribute("pending", ScalarAttributeType::S)?)
+            .attribute_definitions(attribute("due", ScalarAttributeType::N)?)
+            .global_secondary_indexes(pending)
             .send()
             .await
             .context("no table")?;
@@ -112,6 +126,12 @@ impl Place {
             queue_name: name.to_owned(),
             ..self.clone()
         })
+    }
+
+    /// The table, as a function has it.
+    #[must_use]
+    pub fn store(&self, config: &SdkConfig) -> DynamoStore {
+        DynamoStore::new(config, &self.table)
     }
 
     /// The queue's ARN.

@@ -99,6 +99,12 @@ fn main() -> ExitCode {
             no_call_of_payments_that_goes_wrong_loses_or_doubles_anything,
             no_call_of_email_that_goes_wrong_loses_or_doubles_anything,
             no_call_of_the_relay_that_goes_wrong_loses_or_doubles_anything,
+            no_call_of_checkout_that_goes_wrong_loses_or_doubles_anything,
+            no_call_of_the_sweeper_that_goes_wrong_loses_or_doubles_anything,
+            no_call_of_warehouse_that_goes_wrong_loses_or_doubles_anything,
+            no_call_of_analytics_that_goes_wrong_loses_or_doubles_anything,
+            no_call_of_journal_that_goes_wrong_loses_or_doubles_anything,
+            no_call_of_listing_that_goes_wrong_loses_or_doubles_anything,
         }
         isolation { a_message_that_ends_the_process_hurts_no_neighbour }
     );

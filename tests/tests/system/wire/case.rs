@@ -1,15 +1,16 @@
-//! What a function is asked for, and what must have come of it in the end.
+//! What a function is asked for, and what has to be there for it.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow};
+use dashpot::{Row, Store, Write};
 use dashpot_testing::Settings;
 use payment_gateway::{Amount, Authorisation, Gateway, SecretKey, Stripe};
 use serde_json::{Value, json};
-use system_tests::real::{Place, attribute};
+use system_tests::real::Place;
 
-use super::run::Story;
+use super::attempt;
 use crate::world::World;
 
 /// The function's timeout, and the visibility timeout of its queue: short, for every death waits for it.
@@ -18,6 +19,12 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(2);
 /// One good event, or one of the other ways in which a function calls somebody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Case {
+    /// checkout: a request to order.
+    Ordered,
+    /// sweeper: a hold whose customer never came back.
+    Abandoned,
+    /// sweeper: an attempt that never got as far as a hold.
+    Unheld,
     /// inventory: there is enough.
     Reserved,
     /// inventory: there is not.
@@ -26,32 +33,83 @@ pub(super) enum Case {
     Malformed,
     /// payments: a hold that is captured.
     Captured,
+    /// warehouse: a pick list is made.
+    Picked,
+    /// warehouse: an open one is withdrawn.
+    Withdrawn,
     /// email: a letter.
     Written,
+    /// analytics: an event is counted and archived.
+    Counted,
+    /// journal: an event is filed.
+    Filed,
+    /// listing: an order's row is made.
+    Listed,
     /// relay: an event for the topic.
     Published,
     /// relay: a row that no topic takes.
     Unpublishable,
 }
 
+/// How a function is asked, and asked again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// By a queue: until the message is deleted.
+    Queue,
+    /// By a stream, which repeats its batch until there is an answer.
+    Stream,
+    /// By a customer, who repeats the request until the order is taken.
+    Request,
+    /// By a schedule, for ever: here until its work is done.
+    Schedule,
+}
+
 impl Case {
     pub(super) fn function(self) -> &'static str {
         match self {
+            Self::Ordered => "checkout",
+            Self::Abandoned | Self::Unheld => "sweeper",
             Self::Reserved | Self::Short | Self::Malformed => "inventory",
             Self::Captured => "payments",
+            Self::Picked | Self::Withdrawn => "warehouse",
             Self::Written => "email",
+            Self::Counted => "analytics",
+            Self::Filed => "journal",
+            Self::Listed => "listing",
             Self::Published | Self::Unpublishable => "relay",
         }
     }
 
-    /// A stream repeats its batch; a queue, its message.
-    pub(super) fn is_of_a_stream(self) -> bool {
-        self.function() == "relay"
+    pub(super) fn way(self) -> Way {
+        match self.function() {
+            "checkout" => Way::Request,
+            "sweeper" => Way::Schedule,
+            "relay" => Way::Stream,
+            _ => Way::Queue,
+        }
     }
 
+    /// The event's type and version.
+    fn event(self) -> (&'static str, u32) {
+        match self {
+            Self::Captured | Self::Picked => ("stock.reserved", 1),
+            Self::Withdrawn => ("order.cancellation_requested", 1),
+            _ => ("order.placed", 2),
+        }
+    }
+
+    /// Where all runs take place.
     pub(super) async fn place(self, world: &World) -> Result<Place> {
         let name = format!("wire-{self:?}").to_lowercase();
         Place::make(world.shop.target().config(), &name, TIMEOUT).await
+    }
+
+    /// What one run has for itself: queues, and where a function works on whatever is due, a table.
+    pub(super) async fn place_of(self, all: &Place, order: &str, world: &World) -> Result<Place> {
+        if self.way() == Way::Schedule {
+            return Place::make(world.shop.target().config(), order, TIMEOUT).await;
+        }
+        all.beside(order).await
     }
 
     /// Where the function's binary lies: beside the tests' folder.
@@ -67,13 +125,16 @@ impl Case {
         provider: &str,
         order: &str,
         world: &World,
-    ) -> Settings {
+    ) -> Result<Settings> {
         let topic = topic(order);
+        let bucket = world.shop.target().resources().id("AnalyticsBucket")?;
         let mut settings = Settings::default().timeout(TIMEOUT).memory(512);
         settings.env = world.stack.environment();
         settings.env.extend(place.variables());
         let more = [
             ("AWS_ENDPOINT_URL", aws),
+            ("BUCKET_NAME", bucket),
+            ("HOLD_BOUND_SECONDS", "900"),
             ("PAYMENT_BASE_URL", provider),
             ("PAYMENT_KEY_SECRET", "dashpot/payment-key"),
             ("PAYMENT_TIMEOUT_MS", "1500"),
@@ -81,21 +142,42 @@ impl Case {
             ("RETRY_CAP_SECONDS", "1"),
             ("SENDER_ADDRESS", "shop@example.com"),
             ("TOPIC_ARN", &topic),
+            ("SCHEDULE_GROUP", "g"),
+            ("SCHEDULE_ROLE_ARN", "arn:r"),
+            ("SCHEDULED_QUEUES", ""),
+            ("SCHEDULE_DEAD_LETTERS_ARN", "arn:d"),
         ];
         for (name, value) in more {
             settings = settings.env(name, value);
         }
-        settings
+        Ok(settings)
     }
 
     /// What has to be there, and the event.
-    pub(super) async fn prepare(self, place: &Place, order: &str, world: &World) -> Result<String> {
+    pub(super) async fn prepare(
+        self,
+        place: &Place,
+        order: &str,
+        number: usize,
+        world: &World,
+    ) -> Result<String> {
         let mut payload = json!({
             "orderId": order, "userId": order, "total": { "amount": 2500, "currency": "EUR" },
             "customer": { "email": format!("{order}@example.com") },
             "items": [{ "sku": order, "quantity": 2 }],
         });
         match self {
+            Self::Ordered => {
+                attempt::offer(place, order, world).await?;
+                return Ok(attempt::request(order).to_string());
+            }
+            Self::Abandoned | Self::Unheld => {
+                attempt::leave(place, order, world).await?;
+                if self == Self::Abandoned {
+                    hold(world, order).await?;
+                }
+                return Ok("{}".to_owned());
+            }
             Self::Reserved => {
                 place
                     .put(&format!("stock#{order}"), "available", 10)
@@ -104,25 +186,39 @@ impl Case {
             Self::Short => place.put(&format!("stock#{order}"), "available", 1).await?,
             Self::Malformed => payload["items"][0]["quantity"] = json!(-1),
             Self::Captured => payload["paymentIntentId"] = json!(hold(world, order).await?),
+            Self::Withdrawn => {
+                let list = serde_json::from_value(payload.clone())?;
+                let open = warehouse::pick_list::open(&list, "c", 1);
+                let open = open.map_err(|failure| anyhow!("{failure}"))?;
+                create(place, open, world).await?;
+            }
             Self::Published => publish_to(place, order, world).await?,
-            Self::Written | Self::Unpublishable => {}
+            Self::Picked
+            | Self::Written
+            | Self::Counted
+            | Self::Filed
+            | Self::Listed
+            | Self::Unpublishable => {}
         }
-        let event = if self == Self::Captured {
-            "stock.reserved"
-        } else {
-            "order.placed"
-        };
-        let version = if self == Self::Captured { 1 } else { 2 };
+        let (event, version) = self.event();
         let body = json!({
             "type": event, "payload": payload,
-            "metadata": { "id": format!("event-{order}"), "timestamp": 1, "correlationId": "c", "version": version },
+            "metadata": {
+                "id": format!("event-{order}"), "timestamp": moment(number), "correlationId": "c", "version": version,
+            },
         });
-        if !self.is_of_a_stream() {
-            return Ok(body.to_string());
-        }
+        Ok(match self.way() {
+            Way::Stream => self.record(order, body.to_string()).to_string(),
+            _ => body.to_string(),
+        })
+    }
+
+    /// A stream's batch with the row that says it.
+    fn record(self, order: &str, body: String) -> Value {
+        let (event, version) = self.event();
         let mut row = json!({
-            "type": { "S": event }, "version": { "N": "2" }, "group": { "S": order },
-            "correlationId": { "S": "c" }, "body": { "S": body.to_string() },
+            "type": { "S": event }, "version": { "N": version.to_string() }, "group": { "S": order },
+            "correlationId": { "S": "c" }, "body": { "S": body },
         });
         if self == Self::Unpublishable {
             row["body"].take();
@@ -135,105 +231,19 @@ impl Case {
                 "NewImage": row,
             },
         });
-        Ok(json!({ "Records": [record] }).to_string())
+        json!({ "Records": [record] })
     }
+}
 
-    /// Holds what must hold once everything is settled.
-    pub(super) async fn check(
-        self,
-        place: &Place,
-        order: &str,
-        story: &Story,
-        world: &World,
-    ) -> Result<()> {
-        let dead = place.take_dead_letters().await?;
-        let reasons: Vec<&Value> = dead.iter().map(|(_, note)| &note["reason"]).collect();
-        let rows = place.rows("").await?;
-        let row = |pk: String| rows.iter().find(|row| attribute(row, "pk") == pk);
-        let said = |event: &str| {
-            let name = format!("\"orderId\":\"{order}\"");
-            let ours = |body: &str| body.contains(&name) && body.contains(event);
-            rows.iter()
-                .filter(|row| {
-                    attribute(row, "pk").starts_with("outbox#") && ours(attribute(row, "body"))
-                })
-                .count()
-        };
-        let available = || row(format!("stock#{order}")).map(|row| attribute(row, "available"));
-        if !matches!(self, Self::Malformed | Self::Unpublishable) {
-            ensure!(dead.is_empty(), "it is a dead letter: {reasons:?}");
-        }
-        match self {
-            Self::Reserved | Self::Short => {
-                let (state, left, event) = match self {
-                    Self::Reserved => ("reserved", "8", "stock.reserved"),
-                    _ => ("rejected", "1", "stock.rejected"),
-                };
-                let reservation = row(format!("reservation#{order}")).context("no reservation")?;
-                ensure!(attribute(reservation, "state") == state, "{reservation:?}");
-                ensure!(available() == Some(left), "{:?} are left", available());
-                ensure!(said(event) == 1, "{event} was said {} times", said(event));
-            }
-            Self::Malformed => {
-                // Sent before it is deleted, so there may be more.
-                ensure!(
-                    !dead.is_empty() && reasons.iter().all(|reason| **reason == "malformed"),
-                    "{reasons:?}"
-                );
-                ensure!(
-                    dead.len() <= 1 + story.repeats(),
-                    "{} dead letters",
-                    dead.len()
-                );
-            }
-            Self::Captured => {
-                let payment = world.payment(order).await?;
-                ensure!(
-                    payment.amount_received == payment.amount && payment.acted("capture") == 1,
-                    "{payment:?}"
-                );
-                let state = row(format!("payment#{order}")).context("no payment")?;
-                let entries = rows.iter().filter(|row| {
-                    attribute(row, "pk") == format!("payment#{order}")
-                        && attribute(row, "sk").starts_with("entry#")
-                        && attribute(row, "kind") == "captured"
-                });
-                ensure!(
-                    entries.count() == 1 && said("payment.captured") == 1,
-                    "{state:?}"
-                );
-            }
-            Self::Written => {
-                ensure!(!story.is_repeated("ses"), "the client sent a letter again");
-                let letters = world.letters(order).await?.len();
-                ensure!(
-                    (1..=1 + story.repeats()).contains(&letters),
-                    "{letters} letters"
-                );
-            }
-            Self::Published => {
-                let mut published = 0;
-                loop {
-                    match place.receive().await?.len() {
-                        0 => break,
-                        more => published += more,
-                    }
-                }
-                ensure!(
-                    (1..=1 + story.repeats()).contains(&published),
-                    "published {published} times"
-                );
-            }
-            Self::Unpublishable => {
-                ensure!(
-                    !dead.is_empty() && dead.len() <= 1 + story.repeats(),
-                    "{} dead letters",
-                    dead.len()
-                );
-            }
-        }
-        Ok(())
-    }
+/// When the event of a run was said: a day of its own, for what is added up by day.
+pub(super) fn moment(number: usize) -> u64 {
+    24 * 60 * 60 * 1000 * number as u64
+}
+
+/// Puts a row that is not there yet.
+pub(super) async fn create(place: &Place, row: Row, world: &World) -> Result<()> {
+    let store = place.store(world.shop.target().config());
+    Ok(store.commit(&[Write::create(row)]).await?)
 }
 
 fn topic(order: &str) -> String {

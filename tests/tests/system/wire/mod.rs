@@ -4,7 +4,9 @@
 //! No list of calls is kept: a run without faults counts them, and a call that is added is covered. An SDK tries a call
 //! three times, so each fault comes in two forms: at the first attempt, and at every one.
 
+mod attempt;
 mod case;
+mod check;
 mod run;
 
 use std::collections::BTreeMap;
@@ -62,6 +64,42 @@ pub(crate) async fn no_call_of_the_relay_that_goes_wrong_loses_or_doubles_anythi
     world: &World,
 ) -> Result<()> {
     survive(world, &[Case::Published, Case::Unpublishable]).await
+}
+
+pub(crate) async fn no_call_of_checkout_that_goes_wrong_loses_or_doubles_anything(
+    world: &World,
+) -> Result<()> {
+    survive(world, &[Case::Ordered]).await
+}
+
+pub(crate) async fn no_call_of_the_sweeper_that_goes_wrong_loses_or_doubles_anything(
+    world: &World,
+) -> Result<()> {
+    survive(world, &[Case::Abandoned, Case::Unheld]).await
+}
+
+pub(crate) async fn no_call_of_warehouse_that_goes_wrong_loses_or_doubles_anything(
+    world: &World,
+) -> Result<()> {
+    survive(world, &[Case::Picked, Case::Withdrawn]).await
+}
+
+pub(crate) async fn no_call_of_analytics_that_goes_wrong_loses_or_doubles_anything(
+    world: &World,
+) -> Result<()> {
+    survive(world, &[Case::Counted]).await
+}
+
+pub(crate) async fn no_call_of_journal_that_goes_wrong_loses_or_doubles_anything(
+    world: &World,
+) -> Result<()> {
+    survive(world, &[Case::Filed]).await
+}
+
+pub(crate) async fn no_call_of_listing_that_goes_wrong_loses_or_doubles_anything(
+    world: &World,
+) -> Result<()> {
+    survive(world, &[Case::Listed]).await
 }
 
 async fn survive(world: &World, cases: &[Case]) -> Result<()> {

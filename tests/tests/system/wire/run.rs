@@ -8,8 +8,8 @@ use dashpot_testing::proxy::{Outcome, Proxy, Seen, Wire};
 use dashpot_testing::{Invoked, LambdaHost};
 use system_tests::real::{Place, deliver};
 
-use super::case::Case;
-use super::{Attempts, Point};
+use super::case::{Case, Way};
+use super::{Attempts, Point, attempt};
 use crate::world::World;
 
 /// How long a run may take on a busy machine.
@@ -30,13 +30,15 @@ pub(super) struct Story {
     seen: Vec<Seen>,
     deliveries: usize,
     deaths: usize,
+    answer: String,
 }
 
 impl Run<'_> {
     pub(super) async fn story(&self) -> Result<Story> {
         let order = format!("wire-{:?}-{}", self.case, self.number).to_lowercase();
-        let place = self.place.beside(&order).await?;
-        let event = self.case.prepare(&place, &order, self.world).await?;
+        let place = self.case.place_of(self.place, &order, self.world).await?;
+        let preparing = self.case.prepare(&place, &order, self.number, self.world);
+        let event = preparing.await?;
         let point = self.point;
         let wire = Wire::new(move |call| {
             let point = point.filter(|point| point.call == call.index)?;
@@ -44,7 +46,7 @@ impl Run<'_> {
         });
         let aws = Proxy::start(self.world.stack.endpoint(), &wire).await?;
         let provider = Proxy::start(self.world.stack.sandbox_url(), &wire).await?;
-        let settings = Case::settings(&place, &aws.url(), &provider.url(), &order, self.world);
+        let settings = Case::settings(&place, &aws.url(), &provider.url(), &order, self.world)?;
         let host = LambdaHost::start(self.case.binary()?, settings).await?;
         wire.kills_by(host.killer());
 
@@ -52,17 +54,19 @@ impl Run<'_> {
             seen: Vec::new(),
             deliveries: 0,
             deaths: 0,
+            answer: String::new(),
         };
-        let settled = if self.case.is_of_a_stream() {
-            self.until_taken(&host, &event, &mut story).await
-        } else {
+        let settled = if self.case.way() == Way::Queue {
             place.send(std::slice::from_ref(&event)).await?;
             self.until_empty(&host, &place, &mut story).await
+        } else {
+            self.until_done(&host, &place, &order, &event, &mut story)
+                .await
         };
         story.seen = wire.seen();
         settled.with_context(|| format!("{story}"))?;
         self.case
-            .check(&place, &order, &story, self.world)
+            .check(&place, &order, self.number, &story, self.world)
             .await
             .with_context(|| format!("{story}"))?;
         Ok(story)
@@ -86,18 +90,37 @@ impl Run<'_> {
         }
     }
 
-    async fn until_taken(&self, host: &LambdaHost, event: &str, story: &mut Story) -> Result<()> {
+    async fn until_done(
+        &self,
+        host: &LambdaHost,
+        place: &Place,
+        order: &str,
+        event: &str,
+        story: &mut Story,
+    ) -> Result<()> {
         let start = Instant::now();
         loop {
             ensure!(
                 start.elapsed() < PATIENCE,
-                "it is not taken after {PATIENCE:?}"
+                "it is not done after {PATIENCE:?}"
             );
             let invoked = host.invoke(event).await;
             story.note(&invoked);
-            if matches!(invoked, Invoked::Answer(_)) {
+            let answer = match invoked {
+                Invoked::Answer(answer) => Some(answer),
+                _ => None,
+            };
+            let done = match (self.case.way(), &answer) {
+                (Way::Schedule, _) => attempt::is_ended(place, order, self.world).await?,
+                (Way::Request, Some(answer)) => attempt::is_taken(answer)?,
+                (_, answer) => answer.is_some(),
+            };
+            if done {
+                story.answer = answer.unwrap_or_default();
                 return Ok(());
             }
+            // As long as a lease is, or less: whoever asks again is told to wait.
+            tokio::time::sleep(Duration::from_millis(300)).await;
         }
     }
 }
@@ -109,6 +132,11 @@ impl Story {
             invoked,
             Invoked::Exited { .. } | Invoked::TimedOut
         ));
+    }
+
+    /// What was answered at last, where that is more than a yes.
+    pub(super) fn answer(&self) -> &str {
+        &self.answer
     }
 
     /// How many calls there were.

@@ -1,0 +1,166 @@
+//! What must have come of it in the end.
+
+use analytics::totals::{self, Period};
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use system_tests::real::{Place, attribute};
+
+use super::attempt;
+use super::case::{Case, moment};
+use super::run::Story;
+use crate::world::World;
+
+impl Case {
+    /// Holds what must hold once everything is settled.
+    pub(super) async fn check(
+        self,
+        place: &Place,
+        order: &str,
+        number: usize,
+        story: &Story,
+        world: &World,
+    ) -> Result<()> {
+        let dead = place.take_dead_letters().await?;
+        let reasons: Vec<&Value> = dead.iter().map(|(_, note)| &note["reason"]).collect();
+        let rows = place.rows("").await?;
+        let row = |pk: String| rows.iter().find(|row| attribute(row, "pk") == pk);
+        let said = |event: &str| {
+            let name = format!("\"orderId\":\"{order}\"");
+            let ours = |body: &str| body.contains(&name) && body.contains(event);
+            rows.iter()
+                .filter(|row| {
+                    attribute(row, "pk").starts_with("outbox#") && ours(attribute(row, "body"))
+                })
+                .count()
+        };
+        let available = || row(format!("stock#{order}")).map(|row| attribute(row, "available"));
+        if !matches!(self, Self::Malformed | Self::Unpublishable) {
+            ensure!(dead.is_empty(), "it is a dead letter: {reasons:?}");
+        }
+        match self {
+            Self::Ordered => attempt::check_placed(&rows, order, story, world).await?,
+            Self::Abandoned | Self::Unheld => attempt::check_voided(&rows, order, world).await?,
+            Self::Reserved | Self::Short => {
+                let (state, left, event) = match self {
+                    Self::Reserved => ("reserved", "8", "stock.reserved"),
+                    _ => ("rejected", "1", "stock.rejected"),
+                };
+                let reservation = row(format!("reservation#{order}")).context("no reservation")?;
+                ensure!(attribute(reservation, "state") == state, "{reservation:?}");
+                ensure!(available() == Some(left), "{:?} are left", available());
+                ensure!(said(event) == 1, "{event} was said {} times", said(event));
+            }
+            Self::Malformed => {
+                // Sent before it is deleted, so there may be more.
+                ensure!(
+                    !dead.is_empty() && reasons.iter().all(|reason| **reason == "malformed"),
+                    "{reasons:?}"
+                );
+                ensure!(
+                    dead.len() <= 1 + story.repeats(),
+                    "{} dead letters",
+                    dead.len()
+                );
+            }
+            Self::Captured => {
+                let payment = world.payment(order).await?;
+                ensure!(
+                    payment.amount_received == payment.amount && payment.acted("capture") == 1,
+                    "{payment:?}"
+                );
+                let state = row(format!("payment#{order}")).context("no payment")?;
+                let entries = rows.iter().filter(|row| {
+                    attribute(row, "pk") == format!("payment#{order}")
+                        && attribute(row, "sk").starts_with("entry#")
+                        && attribute(row, "kind") == "captured"
+                });
+                ensure!(
+                    entries.count() == 1 && said("payment.captured") == 1,
+                    "{state:?}"
+                );
+            }
+            Self::Picked | Self::Withdrawn => {
+                let (state, event) = match self {
+                    Self::Picked => ("open", "pick_list.created"),
+                    _ => ("withdrawn", "order.cancelled"),
+                };
+                let list = row(format!("pick_list#{order}")).context("no pick list")?;
+                ensure!(attribute(list, "state") == state, "{list:?}");
+                ensure!(said(event) == 1, "{event} was said {} times", said(event));
+            }
+            Self::Counted => check_counted(place, order, number, world).await?,
+            Self::Filed => {
+                let filed = rows
+                    .iter()
+                    .filter(|row| attribute(row, "pk") == format!("order#{order}"));
+                ensure!(filed.count() == 1, "{rows:?}");
+            }
+            Self::Listed => {
+                let listed = row(format!("g1#order#{order}")).context("no row")?;
+                ensure!(attribute(listed, "version") == "1", "{listed:?}");
+            }
+            Self::Written => {
+                ensure!(!story.is_repeated("ses"), "the client sent a letter again");
+                let letters = world.letters(order).await?.len();
+                ensure!(
+                    (1..=1 + story.repeats()).contains(&letters),
+                    "{letters} letters"
+                );
+            }
+            Self::Published => {
+                let mut published = 0;
+                loop {
+                    match place.receive().await?.len() {
+                        0 => break,
+                        more => published += more,
+                    }
+                }
+                ensure!(
+                    (1..=1 + story.repeats()).contains(&published),
+                    "published {published} times"
+                );
+            }
+            Self::Unpublishable => {
+                ensure!(
+                    !dead.is_empty() && dead.len() <= 1 + story.repeats(),
+                    "{} dead letters",
+                    dead.len()
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// It is counted once, and lies in the one object that the table knows of.
+async fn check_counted(place: &Place, order: &str, number: usize, world: &World) -> Result<()> {
+    let config = world.shop.target().config();
+    let day = Period::Day.of(moment(number));
+    let days = totals::read(
+        &place.store(config),
+        Period::Day,
+        std::slice::from_ref(&day),
+    )
+    .await?;
+    let expected = json!({ "events.order.placed": 1, "orders": 1, "revenue.EUR": 2500 });
+    let counted = json!(days.get(&day));
+    ensure!(counted == expected, "{counted}");
+    let objects = place.rows(&format!("objects#{day}")).await?;
+    let [object] = objects.as_slice() else {
+        anyhow::bail!("{} objects", objects.len());
+    };
+    let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(true);
+    let got = aws_sdk_s3::Client::from_conf(s3.build())
+        .get_object()
+        .bucket(world.shop.target().resources().id("AnalyticsBucket")?)
+        .key(analytics::archive::key(&day, attribute(object, "sk")))
+        .send()
+        .await?;
+    let lines = got.body.collect().await?.into_bytes();
+    let lines = String::from_utf8_lossy(&lines);
+    ensure!(
+        lines.lines().count() == 1 && lines.contains(&format!("event-{order}")),
+        "{lines}"
+    );
+    Ok(())
+}
