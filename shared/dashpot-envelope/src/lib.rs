@@ -19,8 +19,10 @@ mod envelope;
 mod event;
 mod name;
 mod personal;
+mod request;
 
 pub use envelope::{Envelope, Metadata, RawEnvelope, RawMetadata};
 pub use event::{Event, EventSet, Unreadable};
 pub use personal::Personal;
+pub use request::Request;
 pub use strict_json::Malformed;

@@ -83,7 +83,9 @@ pub use config::{ConfigError, variable};
 pub use consumer::Consumer;
 pub use context::Context;
 pub use correlation::{correlation_id, is_traceparent};
-pub use dashpot_envelope::{Envelope, Event, EventSet, Metadata, Personal, Unreadable, event_set};
+pub use dashpot_envelope::{
+    Envelope, Event, EventSet, Metadata, Personal, Request, Unreadable, event_set,
+};
 pub use decode::{FromMessage, Json, Undecodable};
 pub use effects::{Effects, Refused};
 pub use failure::{Disposition, Failure, FailureExt, chain};
@@ -95,9 +97,7 @@ pub use mode::{Atomic, Claiming, Claims, Mode, Plain};
 pub use outbox::{LARGEST_ENVELOPE, MOST_HOPS, Origin, OutboxError, day, hour};
 pub use queue::{NoQueue, ParkNote, ParkedAs, Queue, QueueError};
 pub use recovery::{Problem, Reason, Recovery, Verdict};
-pub use request::{
-    Mailbox, MailboxError, Outgoing, Replies, Reply, Request, Requester, Unanswered,
-};
+pub use request::{Mailbox, MailboxError, Outgoing, Replies, Reply, Requester, Unanswered};
 pub use row::{Change, Condition, Item, Key, Row, Value, Write};
 #[cfg(feature = "lambda")]
 pub use run::{Consumes, run, serve};

@@ -10,9 +10,9 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use dashpot_envelope::{Envelope, Event, Metadata};
+use dashpot_envelope::{Envelope, Event, Metadata, Request};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
@@ -26,32 +26,6 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Of how many questions it is remembered how they ended.
 const REMEMBERED: usize = 10_000;
-
-/// What a request's payload says beside the question.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[serde(bound(deserialize = "Q: DeserializeOwned"))]
-pub struct Request<Q> {
-    /// The name of the queue that the answer goes to. Whoever answers decides which names it writes to.
-    pub reply_to: String,
-    /// From then on nobody waits for an answer, in milliseconds since the Unix epoch: it is not worked on any more.
-    pub deadline: u64,
-    /// The question.
-    pub question: Q,
-}
-
-impl<Q: Event> Event for Request<Q> {
-    const TYPE: &'static str = Q::TYPE;
-    const VERSION: u32 = Q::VERSION;
-
-    fn subject(&self) -> &str {
-        self.question.subject()
-    }
-
-    fn group(&self) -> &str {
-        self.question.group()
-    }
-}
 
 /// The way to whoever answers, and a queue of one's own for the answers.
 pub trait Mailbox: Send + Sync {

@@ -1,7 +1,7 @@
 //! Every event of the shop: what it is called, what it says, and how older versions are read.
 //!
 //! - [`order`], [`stock`], [`payment`], [`pick_list`]: the events, one file per subject
-//! - [`invoice`], [`deadline`]: commands, each for its one receiver
+//! - [`invoice`], [`deadline`]: commands, each for its one receiver; [`quote`]: a question and its answer
 //! - [`address`], [`id`], [`mod@line`], [`money`]: what they are made of, valid by construction
 //! - `schema`, with the feature of that name: JSON Schemas of them all
 //!
@@ -74,10 +74,12 @@ dashpot_envelope::event_set! {
 }
 
 dashpot_envelope::event_set! {
-    /// All that one service of the shop tells another to do.
+    /// All that is said to one receiver: what it is told to do, asked, or answered.
     pub enum ShopCommand {
         WriteInvoice(WriteInvoice),
         CheckOrder(CheckOrder),
         AbandonOrder(AbandonOrder),
+        QuoteRequested(dashpot_envelope::Request<QuoteRequested>),
+        QuoteGiven(QuoteGiven),
     }
 }

@@ -7,6 +7,7 @@ use crate::{Line, Lines, Money, Sku, UserId};
 
 /// What would this cost?
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct QuoteRequested {
     /// Who asks.
@@ -17,6 +18,7 @@ pub struct QuoteRequested {
 
 /// This, at the prices of now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct QuoteGiven {
     /// Who asked.
@@ -30,6 +32,7 @@ pub struct QuoteGiven {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<Money>,
     /// When, in milliseconds since the Unix epoch.
+    #[cfg_attr(feature = "schema", schemars(range(max = u64::MAX)))]
     pub given_at: u64,
 }
 

@@ -3,7 +3,7 @@
 //! They say what is read. What JSON Schema has no words for is left to the reader: a whole number is written without a
 //! point or an exponent, a member is there once, and an order has at most 90 different skus.
 
-use dashpot_envelope::{Event, Metadata};
+use dashpot_envelope::{Event, Metadata, Request};
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ use crate::order::OrderCreatedV1;
 use crate::{
     AbandonOrder, CheckOrder, OrderCancellationRefused, OrderCancellationRequested, OrderCancelled,
     OrderPlaced, PaymentCaptured, PaymentFailed, PaymentRefunded, PaymentVoided, PickListCreated,
-    PickListPacked, StockRejected, StockReserved, WriteInvoice,
+    PickListPacked, QuoteGiven, QuoteRequested, StockRejected, StockReserved, WriteInvoice,
 };
 
 /// One version of the payload of an event or a command.
@@ -52,6 +52,8 @@ pub fn published() -> Vec<Published> {
         command::<WriteInvoice>(&["invoices", "invoices-urgent"]),
         command::<CheckOrder>(&["deadlines"]),
         command::<AbandonOrder>(&["deadlines"]),
+        command::<Request<QuoteRequested>>(&["quotes"]),
+        command::<QuoteGiven>(&["quote-replies-*"]),
     ]
 }
 

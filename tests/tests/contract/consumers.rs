@@ -14,6 +14,7 @@ use invoices::seller::Seller;
 use payment_gateway::{
     Authorisation, Currency, Gateway, GatewayError, Intent, IntentId, IntentStatus, OrderId, Refund,
 };
+use quotes::replies::{NotReplied, Replies};
 use serde_json::{Value, json};
 
 /// 2026-11-02 09:30 UTC.
@@ -64,6 +65,13 @@ impl Cabinet for &Outside {
     async fn put_new(&self, key: &str, document: Vec<u8>) -> Result<Kept, NotKept> {
         self.remember(format!("{key} {document:?}"));
         Ok(Kept::Now)
+    }
+}
+
+impl Replies for &Outside {
+    async fn send(&self, to: &str, answer: &str) -> Result<(), NotReplied> {
+        self.remember(format!("{to} {answer}"));
+        Ok(())
     }
 }
 
@@ -139,6 +147,24 @@ pub(crate) async fn outcome(consumer: &str, name: &str, version: u32, payload: &
                 .log_to(|_| ())
                 .handle_batch(&event, &invocation)
                 .await
+        }
+        "quotes" => {
+            let prices = MemoryStore::new();
+            for sku in ["chair-oak", "lamp-brass"] {
+                let price = Row::new(Key::new(format!("product#{sku}")));
+                let price = price.set("price", 100_i64).set("currency", "EUR");
+                prices.commit(&[Write::put(price)]).await.unwrap();
+            }
+            quotes::consumer(
+                prices,
+                Arc::clone(&store),
+                &outside,
+                &queue,
+                Recovery::default(),
+            )
+            .log_to(|_| ())
+            .handle_batch(&event, &invocation)
+            .await
         }
         "analytics" => handle!(analytics, &outside),
         "payments" => {
