@@ -96,7 +96,7 @@ async fn worked(kills: u32, copies: usize) -> Arc<Office> {
     let clock = Clock::at(BEGINNING);
     let queue = |name: &str| {
         SimQueue::new(QueueSettings {
-            visibility_timeout: Duration::from_secs(180),
+            visibility_timeout: Duration::from_mins(3),
             shuffled: true,
             clock,
             ..QueueSettings::standard(name)

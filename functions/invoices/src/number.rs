@@ -20,9 +20,9 @@ pub async fn assigned<S: Store>(store: &S, job: &WriteInvoice) -> Result<String,
         shard(job.order_id.as_str())
     );
     let own = Key::of(format!("invoice#{}", job.order_id), "number");
-    let counter = Key::new(format!("series#{series}"));
+    let counting = Key::new(format!("series#{series}"));
     for _ in 0..TRIES {
-        let rows = store.get(&[own.clone(), counter.clone()]).await?;
+        let rows = store.get(&[own.clone(), counting.clone()]).await?;
         let value = |row: usize, name: &str| rows.get(row)?.as_ref()?.get(name);
         if let Some(number) = value(0, "number").and_then(Value::as_str) {
             return Ok(number.to_owned());
@@ -30,14 +30,14 @@ pub async fn assigned<S: Store>(store: &S, job: &WriteInvoice) -> Result<String,
         let last = value(1, "last").and_then(Value::as_i64);
         let next = last.unwrap_or_default() + 1;
         let number = format!("{series}-{next:06}");
-        let counted = match last {
-            None => Write::create(Row::new(counter.clone()).set("last", next)),
-            Some(last) => Write::update(counter.clone())
+        let count = match last {
+            None => Write::create(Row::new(counting.clone()).set("last", next)),
+            Some(last) => Write::update(counting.clone())
                 .set("last", next)
                 .when(Condition::equals("last", last)),
         };
         let assigned = Write::create(Row::new(own.clone()).set("number", number.as_str()));
-        match store.commit(&[assigned, counted]).await {
+        match store.commit(&[assigned, count]).await {
             Ok(()) => return Ok(number),
             // Another was quicker, or nobody knows: the rows tell, at the next look.
             Err(CommitError::Refused(_) | CommitError::Conflict | CommitError::Unknown(_)) => {}

@@ -16,9 +16,11 @@ pub async fn quote<S: Store>(
         .items
         .iter()
         .map(|line| Key::new(format!("product#{}", line.sku)));
-    let rows = match question.items.is_empty() {
-        true => Vec::new(),
-        false => prices.get(&keys.collect::<Vec<_>>()).await?,
+    let keys: Vec<Key> = keys.collect();
+    let rows = if keys.is_empty() {
+        Vec::new()
+    } else {
+        prices.get(&keys).await?
     };
     let (mut items, mut unknown) = (Vec::new(), Vec::new());
     for (line, row) in question.items.iter().zip(rows) {

@@ -20,11 +20,11 @@ impl Event for Double {
     const TYPE: &'static str = "number.double";
     const VERSION: u32 = 1;
 
-    fn subject(&self) -> &str {
+    fn subject(&self) -> &'static str {
         "numbers"
     }
 
-    fn group(&self) -> &str {
+    fn group(&self) -> &'static str {
         "numbers"
     }
 }
@@ -216,11 +216,11 @@ impl Event for Named {
     const TYPE: &'static str = "name.spell";
     const VERSION: u32 = 1;
 
-    fn subject(&self) -> &str {
+    fn subject(&self) -> &'static str {
         "names"
     }
 
-    fn group(&self) -> &str {
+    fn group(&self) -> &'static str {
         "names"
     }
 }

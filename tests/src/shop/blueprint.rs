@@ -141,9 +141,8 @@ impl Blueprint {
 /// `invoices-urgent` is `InvoicesUrgent` in the template's logical ids.
 fn logical(name: &str) -> String {
     let words = name.split('-');
-    words
-        .map(|word| format!("{}{}", word[..1].to_uppercase(), &word[1..]))
-        .collect()
+    let words = words.map(|word| word[..1].to_uppercase() + &word[1..]);
+    words.collect()
 }
 
 /// The names in `QUEUES`, each of which must be the queue of that name.

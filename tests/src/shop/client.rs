@@ -412,10 +412,8 @@ impl Cabinet for Shelf {
             let (bucket, key, document) =
                 (Arc::clone(&self.bucket), key.to_owned(), document.clone());
             let act = async move {
-                Ok(match bucket.put_new(&key, document) {
-                    true => Kept::Now,
-                    false => Kept::Before,
-                })
+                let is_new = bucket.put_new(&key, document);
+                Ok(if is_new { Kept::Now } else { Kept::Before })
             };
             let error = |fault: Fault| Err(NotKept(fault.to_string()));
             self.sdk.faults.call("cabinet.put_new", act, error)

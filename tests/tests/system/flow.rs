@@ -152,10 +152,10 @@ pub(crate) async fn an_order_that_is_late_is_given_up_tomorrow_unless_it_goes_on
         })
         .to_string()
     };
-    let scheduler = aws_sdk_scheduler::Client::new(target.config());
+    let client = aws_sdk_scheduler::Client::new(target.config());
     let group = target.resources().id("ScheduleGroup")?;
     let scheduled = async || {
-        let get = scheduler.get_schedule().group_name(group).name(ORDER);
+        let get = client.get_schedule().group_name(group).name(ORDER);
         match get.send().await {
             Ok(schedule) => Ok(schedule.schedule_expression),
             Err(error) if error.code() == Some("ResourceNotFoundException") => Ok(None),

@@ -144,7 +144,7 @@ impl Case {
             ("TOPIC_ARN", &topic),
             ("SCHEDULE_GROUP", "g"),
             ("SCHEDULE_ROLE_ARN", "arn:r"),
-            ("SCHEDULED_QUEUES", ""),
+            ("SCHEDULED_QUEUES", "deadlines=arn:q"),
             ("SCHEDULE_DEAD_LETTERS_ARN", "arn:d"),
         ];
         for (name, value) in more {
@@ -208,13 +208,13 @@ impl Case {
             },
         });
         Ok(match self.way() {
-            Way::Stream => self.record(order, body.to_string()).to_string(),
+            Way::Stream => self.record(order, &body.to_string()).to_string(),
             _ => body.to_string(),
         })
     }
 
     /// A stream's batch with the row that says it.
-    fn record(self, order: &str, body: String) -> Value {
+    fn record(self, order: &str, body: &str) -> Value {
         let (event, version) = self.event();
         let mut row = json!({
             "type": { "S": event }, "version": { "N": version.to_string() }, "group": { "S": order },

@@ -64,20 +64,14 @@ impl Case {
             }
             Self::Captured => {
                 let payment = world.payment(order).await?;
-                ensure!(
-                    payment.amount_received == payment.amount && payment.acted("capture") == 1,
-                    "{payment:?}"
-                );
-                let state = row(format!("payment#{order}")).context("no payment")?;
+                let taken = payment.amount_received == payment.amount;
+                ensure!(taken && payment.acted("capture") == 1, "{payment:?}");
                 let entries = rows.iter().filter(|row| {
                     attribute(row, "pk") == format!("payment#{order}")
-                        && attribute(row, "sk").starts_with("entry#")
                         && attribute(row, "kind") == "captured"
                 });
-                ensure!(
-                    entries.count() == 1 && said("payment.captured") == 1,
-                    "{state:?}"
-                );
+                let counts = (entries.count(), said("payment.captured"));
+                ensure!(counts == (1, 1), "(entries, events) are {counts:?}");
             }
             Self::Picked | Self::Withdrawn => {
                 let (state, event) = match self {
@@ -108,13 +102,7 @@ impl Case {
                 );
             }
             Self::Published => {
-                let mut published = 0;
-                loop {
-                    match place.receive().await?.len() {
-                        0 => break,
-                        more => published += more,
-                    }
-                }
+                let published = published(place).await?;
                 ensure!(
                     (1..=1 + story.repeats()).contains(&published),
                     "published {published} times"
@@ -129,6 +117,17 @@ impl Case {
             }
         }
         Ok(())
+    }
+}
+
+/// How often it was published.
+async fn published(place: &Place) -> Result<usize> {
+    let mut published = 0;
+    loop {
+        match place.receive().await?.len() {
+            0 => return Ok(published),
+            more => published += more,
+        }
     }
 }
 

@@ -59,11 +59,11 @@ pub(super) async fn run(common: &Common, asked: &Arguments) -> Result<()> {
         items: Lines::try_from(items)?,
     };
     let timeout = Duration::from_millis(asked.timeout);
-    let asker = Asker::open(&target).await?;
-    let answers = asker.ask(&question, timeout, asked.times).await;
+    let requester = Asker::open(&target).await?;
+    let answers = requester.ask(&question, timeout, asked.times).await;
     // Also where there was none.
-    let replies = asker.requester.replies();
-    asker.close().await?;
+    let replies = requester.requester.replies();
+    requester.close().await?;
     let (answer, mut times) = answers?;
     times.sort_unstable();
     let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)];

@@ -191,25 +191,27 @@ impl<'a> Places<'a> {
                 "{service} says {state}, and its event is not in the journal"
             )));
         }
-        let (waiting, in_flight) = match self.depth.get(service) {
-            Some(depth) => *depth,
-            None => {
-                let queues = self.target.resources().queues();
-                let queue = queues.into_iter().find(|it| it.service == service);
-                let depth = match queue.and_then(|it| it.queue) {
-                    Some(url) => status::depth(&self.client, &url).await?,
-                    None => (0, 0),
-                };
-                self.depth.insert(service, depth);
-                depth
-            }
-        };
+        let (waiting, in_flight) = self.depth(service).await?;
         if waiting + in_flight == 0 {
             return Ok(republish("its message is in no queue"));
         }
         Ok(format!(
             "its message is one of {waiting} that wait in the queue, or of {in_flight} that are in work or wait for another try: `cargo dashpot logs {service}`"
         ))
+    }
+
+    async fn depth(&mut self, service: &'static str) -> Result<(u64, u64)> {
+        if let Some(depth) = self.depth.get(service) {
+            return Ok(*depth);
+        }
+        let queues = self.target.resources().queues();
+        let queue = queues.into_iter().find(|it| it.service == service);
+        let depth = match queue.and_then(|it| it.queue) {
+            Some(url) => status::depth(&self.client, &url).await?,
+            None => (0, 0),
+        };
+        self.depth.insert(service, depth);
+        Ok(depth)
     }
 
     /// The state of the service's own row, if that is one in which it has said what is missing.
