@@ -1,5 +1,6 @@
 //! The fast reading of an envelope, which finds its payload without reading it: what it is read into depends on type and
-//! version, and they may come after it. So the payload's text is passed over once, bracket by bracket, and read once.
+//! version, and they may come after it. Where one member at most is still to come, the payload ends before it; else its text is
+//! passed over once, bracket by bracket. It is read once.
 //!
 //! About an envelope that is not as producers usually write it, valid or not, it says nothing, and `serde_json` reads it. What
 //! is seen here is an envelope if the payload turns out to be JSON; a property test holds the two readings against each other.
@@ -27,7 +28,15 @@ pub(crate) fn glance(content: &str) -> Option<Glance<'_>> {
         let (key, after) = key.split_at(plain_end(key.as_bytes(), 0)?);
         let value = after.strip_prefix('"')?.trim_start_matches(SPACE);
         let value = value.strip_prefix(':')?;
-        let (value, after) = value.split_at(extent(value.as_bytes())?);
+        let end = match key {
+            "payload" if event_type.is_some() && metadata.is_some() => before_end(value),
+            "payload" if event_type.is_some() => before(value, "\"metadata\""),
+            "payload" if metadata.is_some() => before(value, "\"type\""),
+            "metadata" if event_type.is_some() && payload.is_some() => before_end(value),
+            _ => None,
+        };
+        let end = end.or_else(|| extent(value.as_bytes()))?;
+        let (value, after) = value.split_at(end);
         let value = value.trim_matches(SPACE);
         let first = match key {
             "type" => event_type.replace(name(value)?).is_none(),
@@ -50,6 +59,19 @@ pub(crate) fn glance(content: &str) -> Option<Glance<'_>> {
         };
         rest = next;
     }
+}
+
+/// Where a value ends if this member alone follows: what stands before it is JSON then, and nothing else is.
+fn before(value: &str, member: &str) -> Option<usize> {
+    let before = &value[..value.rfind(member)?];
+    let value = before.trim_end_matches(SPACE).strip_suffix(',')?;
+    Some(value.len())
+}
+
+/// Where a value ends if nothing follows: in the same way.
+fn before_end(value: &str) -> Option<usize> {
+    let value = value.trim_end_matches(SPACE).strip_suffix('}')?;
+    Some(value.len())
 }
 
 /// A name without an escape and of visible ASCII, as names usually are.

@@ -12,8 +12,9 @@ use crate::message::{Attributes, Message};
 /// Objects and lists in a record lie no deeper: SQS's own attributes are two deep.
 const DEEPEST: usize = 8;
 
-/// How much of a body is made room for at first: one that is larger makes its buffer grow.
-const USUAL_BODY: usize = 1024;
+/// How much of a body is made room for at first: one that is larger makes its buffer grow. With what stands before its first
+/// escape, and the window, it is what glibc's allocator has at hand: up to 1,032 bytes.
+const USUAL_BODY: usize = 1000;
 
 /// The records of the event.
 pub(crate) fn records(event: &str) -> Option<Vec<Message<'_>>> {
@@ -163,36 +164,20 @@ impl<'a> Scan<'a> {
     fn unescape(&mut self, start: usize) -> Option<String> {
         let bytes = self.text.as_bytes();
         let mut length = self.at - start;
-        let mut string = vec![0; length + USUAL_BODY.min(bytes.len() - start) + EIGHT];
+        let mut string = vec![0; length + USUAL_BODY.min(bytes.len() - start) + ROOM];
         string[..length].copy_from_slice(&bytes[start..self.at]);
         loop {
-            if string.len() < length + 2 * EIGHT {
+            if string.len() < length + ROOM {
                 string.resize(2 * string.len(), 0);
             }
-            let rest = &bytes[self.at..];
-            let eight = rest.first_chunk().copied().unwrap_or_else(|| {
-                let mut last = [0; EIGHT];
-                last[..rest.len()].copy_from_slice(rest);
-                last
-            });
-            string[length..length + EIGHT].copy_from_slice(&eight);
-            let plain = plain_bytes(u64::from_le_bytes(eight));
-            self.at += plain;
-            length += plain;
-            if plain == EIGHT {
-                continue;
-            }
-            match bytes.get(self.at)? {
+            let (read, written) = copy_plain(&bytes[self.at..], &mut string[length..]);
+            self.at += read;
+            length += written;
+            match *bytes.get(self.at)? {
                 b'"' => {
                     self.at += 1;
                     string.truncate(length);
                     return String::from_utf8(string).ok();
-                }
-                // Nearly all escapes are of quotes.
-                b'\\' if bytes.get(self.at + 1) == Some(&b'"') => {
-                    string[length] = b'"';
-                    length += 1;
-                    self.at += 2;
                 }
                 b'\\' => match self.escape()? {
                     Escape::Byte(byte) => {
@@ -206,7 +191,13 @@ impl<'a> Scan<'a> {
                     }
                 },
                 // JSON has no control characters in its strings.
-                _ => return None,
+                ..b' ' => return None,
+                // The text's last bytes, or the buffer's.
+                byte => {
+                    string[length] = byte;
+                    self.at += 1;
+                    length += 1;
+                }
             }
         }
     }
@@ -243,10 +234,17 @@ impl<'a> Scan<'a> {
     }
 
     fn peek(&mut self) -> Option<u8> {
+        let bytes = self.text.as_bytes();
+        let byte = *bytes.get(self.at)?;
+        // SQS writes no white space.
+        if byte > b' ' {
+            return Some(byte);
+        }
         self.space();
-        self.text.as_bytes().get(self.at).copied()
+        bytes.get(self.at).copied()
     }
 
+    #[cold]
     fn space(&mut self) {
         let bytes = self.text.as_bytes();
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = bytes.get(self.at) {
@@ -255,19 +253,74 @@ impl<'a> Scan<'a> {
     }
 }
 
+/// Copies the plain part of a string, with escaped quotes, as nearly all escapes are, while there is room. Returns how many bytes
+/// were read, and how many written.
+///
+/// Words of eight bytes, wherever escapes lie: so a processor can look at the next while it copies one.
+#[inline(never)] // With the registers to itself.
+fn copy_plain(from: &[u8], to: &mut [u8]) -> (usize, usize) {
+    // Where in its word the next byte lies: the first one may belong to an escape that began before it.
+    let (mut start, mut written) = (0, 0);
+    let (words, _) = from.as_chunks::<EIGHT>();
+    for (n, word) in words.iter().enumerate() {
+        let base = n * EIGHT;
+        let Some(room) = to[written..].first_chunk_mut::<ROOM>() else {
+            return (base + start, written);
+        };
+        let word = u64::from_le_bytes(*word);
+        let mut found = special(word) >> (8 * start) << (8 * start);
+        let mut at = 0;
+        while found != 0 {
+            let find = plain_bytes(found);
+            // What is copied beyond the find is written over.
+            room[at..at + EIGHT].copy_from_slice(&(word >> (8 * start)).to_le_bytes());
+            at += find - start;
+            if from.get(base + find..base + find + 2) != Some(b"\\\"") {
+                return (base + find, written + at);
+            }
+            room[at] = b'"';
+            at += 1;
+            start = find + 2;
+            // The escaped quote is a find, too, and lies in the next word if the backslash is this one's last byte.
+            found &= found - 1;
+            found &= found.wrapping_sub(1);
+        }
+        if start < EIGHT {
+            room[at..at + EIGHT].copy_from_slice(&(word >> (8 * start)).to_le_bytes());
+            at += EIGHT - start;
+            start = EIGHT;
+        }
+        start -= EIGHT;
+        written += at;
+    }
+    (words.len() * EIGHT + start, written)
+}
+
 /// Where the plain part of a string ends that goes on at `at`: at a quote or a backslash.
 pub(crate) fn plain_end(bytes: &[u8], mut at: usize) -> Option<usize> {
     // Most are short.
-    for _ in 0..SHORT / EIGHT {
-        let Some(eight) = bytes.get(at..)?.first_chunk() else {
+    for _ in 0..SHORT / WINDOW {
+        let Some(window) = bytes.get(at..)?.first_chunk::<WINDOW>() else {
             break;
         };
-        let plain = plain_bytes(u64::from_le_bytes(*eight));
-        at += plain;
-        if plain < EIGHT {
-            return (bytes[at] >= b' ').then_some(at);
+        let word = |half: Option<&[u8; EIGHT]>| half.map_or(0, |half| u64::from_le_bytes(*half));
+        let first = special(word(window.first_chunk()));
+        let second = special(word(window.last_chunk()));
+        if first | second != 0 {
+            let plain = if first == 0 {
+                EIGHT + plain_bytes(second)
+            } else {
+                plain_bytes(first)
+            };
+            return (window[plain] >= b' ').then_some(at + plain);
         }
+        at += WINDOW;
     }
+    plain_end_of_long(bytes, at)
+}
+
+#[cold]
+fn plain_end_of_long(bytes: &[u8], at: usize) -> Option<usize> {
     let rest = bytes.get(at..)?;
     let plain = memchr2(b'"', b'\\', rest)?;
     // Not `any`: without a way out in the middle the compiler looks at many at once.
@@ -284,19 +337,31 @@ enum Escape {
 
 const EIGHT: usize = size_of::<u64>();
 
+/// What is looked at at once, in bytes.
+const WINDOW: usize = 2 * EIGHT;
+
+/// What one word may need while it is copied: its own bytes, and as many that are written over.
+const ROOM: usize = 2 * EIGHT;
+
 /// How long a string is that is not worth the start of a faster search, in bytes.
 const SHORT: usize = 32;
 
-/// How many of eight bytes, from the lowest, come before a quote, a backslash or a control character: "Determine if a word
-/// has a byte less than n", Bit Twiddling Hacks, where the lowest that is found is exact.
-fn plain_bytes(eight: u64) -> usize {
+/// The high bit of each of eight bytes that is a quote, a backslash or a control character: after "Determine if a word has a byte
+/// less than n", Bit Twiddling Hacks, without a carry from one byte to the next.
+fn special(eight: u64) -> u64 {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES << 7;
-    let less_than = |word: u64, n: u64| word.wrapping_sub(ONES * n) & !word & HIGH;
-    let equal = |byte: u8| less_than(eight ^ (ONES * u64::from(byte)), 1);
-    let found = equal(b'"') | equal(b'\\') | less_than(eight, 0x20);
-    // Without a find there are 64 zeros.
-    (found.trailing_zeros() / 8) as usize
+    // The high bits of the bytes that are `least` at least, or no ASCII.
+    let from = |word: u64, least: u64| ((word & !HIGH) + ONES * (0x80 - least)) | word;
+    // Exchanging the quote, 0x22, for what comes after the control characters makes them one range.
+    let neither_quote_nor_control = from(eight ^ (ONES * 0x02), 0x21);
+    let no_backslash = from(eight ^ (ONES * u64::from(b'\\')), 1);
+    !(neither_quote_nor_control & no_backslash) & HIGH
+}
+
+/// How many of eight bytes come before the first [`special`] one; eight where there is none.
+fn plain_bytes(special: u64) -> usize {
+    (special.trailing_zeros() / 8) as usize
 }
 
 /// A member that is there twice is not as SQS writes it.

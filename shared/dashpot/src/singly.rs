@@ -1,6 +1,7 @@
 //! One message after another, many at the same time: how a [`Consumer`] works off a batch.
 
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::task::Poll;
 
 use futures_util::stream::FuturesUnordered;
@@ -113,15 +114,26 @@ where
         let (messages, deadline, clock) = (batch.messages, batch.deadline, batch.clock);
         let mut lanes = batch.lanes(indices);
         let mut running = FuturesUnordered::new();
+        let mut free = None;
         loop {
             while running.len() < self.concurrency
                 && Instant::now() < deadline
                 && let Some(index) = lanes.next()
             {
-                let mut run = Box::pin(self.run_one(&messages[index], deadline, clock));
-                // Many end at once, and need no place among the others.
+                let run = self.run_one(&messages[index], deadline, clock);
+                let mut run = match free.take() {
+                    Some(mut place) => {
+                        Pin::set(&mut place, run);
+                        place
+                    }
+                    None => Box::pin(run),
+                };
+                // Many end at once: they need no place among the others, and leave theirs to the next.
                 match poll!(run.as_mut()) {
-                    Poll::Ready(outcome) => batch.end(index, outcome, &mut lanes),
+                    Poll::Ready(outcome) => {
+                        batch.end(index, outcome, &mut lanes);
+                        free = Some(run);
+                    }
                     Poll::Pending => running.push(async move { (index, run.await) }),
                 }
             }
