@@ -41,8 +41,11 @@ pub fn example(name: &str) -> PathBuf {
     root().join("target/release/examples").join(name)
 }
 
-/// The command line, built as `cargo dashpot` builds it.
+/// The command line, built as `cargo dashpot` builds it; or the one that `COMMAND_LINE` names, where another build is to be measured.
 pub fn command_line() -> PathBuf {
+    if let Some(built) = std::env::var_os("COMMAND_LINE") {
+        return built.into();
+    }
     let mut build = Command::new(env!("CARGO"));
     build
         .current_dir(root())

@@ -319,7 +319,7 @@ pub(crate) fn plain_end(bytes: &[u8], mut at: usize) -> Option<usize> {
     plain_end_of_long(bytes, at)
 }
 
-#[cold]
+#[inline(never)] // Out of the way of the short ones.
 fn plain_end_of_long(bytes: &[u8], at: usize) -> Option<usize> {
     let rest = bytes.get(at..)?;
     let plain = memchr2(b'"', b'\\', rest)?;
