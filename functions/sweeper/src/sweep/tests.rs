@@ -329,6 +329,34 @@ async fn a_repeat_between_any_two_steps_of_a_sweep_leaves_no_hold_without_an_ord
     );
 }
 
+/// A repeat of an abandoned request, which is due, stops anywhere; a whole sweep comes; the repeat goes on.
+#[tokio::test]
+async fn whoever_has_taken_an_attempt_over_is_left_alone() {
+    let mut left_alone = 0;
+    for stops in 0..STOPS {
+        let shop = Shop::open().await;
+        shop.abandon("k", 5).await;
+        let request = request("k", "pm_card_visa", DUE);
+        let checkout = shop.checkout();
+        let mut placing = Box::pin(checkout.place(&request));
+        if advance(placing.as_mut(), stops).await.is_some() {
+            break;
+        }
+        let lease = shop.store.rows("attempt#")[0]
+            .get("leaseUntil")
+            .and_then(Value::as_i64);
+        let taken_over = lease > i64::try_from(DUE).ok();
+        let swept = shop.sweep(DUE).await;
+        let status = placing.await.answer.status;
+        if taken_over {
+            assert_eq!((swept.ended, status), (0, 202), "after {stops} stops");
+            left_alone += 1;
+        }
+        shop.assert_settled("the repeat, or the sweep, has ended it");
+    }
+    assert!(left_alone > 1, "{left_alone}");
+}
+
 #[tokio::test]
 async fn what_the_index_says_too_late_changes_nothing() {
     let shop = Shop::open().await;
