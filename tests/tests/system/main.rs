@@ -105,6 +105,9 @@ fn main() -> ExitCode {
             no_call_of_analytics_that_goes_wrong_loses_or_doubles_anything,
             no_call_of_journal_that_goes_wrong_loses_or_doubles_anything,
             no_call_of_listing_that_goes_wrong_loses_or_doubles_anything,
+            no_call_of_deadlines_that_goes_wrong_loses_or_doubles_anything,
+            no_call_of_invoices_that_goes_wrong_loses_or_doubles_anything,
+            no_call_of_quotes_that_goes_wrong_loses_or_doubles_anything,
         }
         isolation { a_message_that_ends_the_process_hurts_no_neighbour }
     );

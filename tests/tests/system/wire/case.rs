@@ -10,7 +10,7 @@ use payment_gateway::{Amount, Authorisation, Gateway, SecretKey, Stripe};
 use serde_json::{Value, json};
 use system_tests::real::Place;
 
-use super::attempt;
+use super::{attempt, replies};
 use crate::world::World;
 
 /// The function's timeout, and the visibility timeout of its queue: short, for every death waits for it.
@@ -45,6 +45,12 @@ pub(super) enum Case {
     Filed,
     /// listing: an order's row is made.
     Listed,
+    /// deadlines: an order is watched from now on.
+    Watched,
+    /// invoices: one is written.
+    Invoiced,
+    /// quotes: a question is answered.
+    Quoted,
     /// relay: an event for the topic.
     Published,
     /// relay: a row that no topic takes.
@@ -76,6 +82,9 @@ impl Case {
             Self::Counted => "analytics",
             Self::Filed => "journal",
             Self::Listed => "listing",
+            Self::Watched => "deadlines",
+            Self::Invoiced => "invoices",
+            Self::Quoted => "quotes",
             Self::Published | Self::Unpublishable => "relay",
         }
     }
@@ -94,6 +103,8 @@ impl Case {
         match self {
             Self::Captured | Self::Picked => ("stock.reserved", 1),
             Self::Withdrawn => ("order.cancellation_requested", 1),
+            Self::Invoiced => ("invoice.write", 1),
+            Self::Quoted => ("quote.requested", 1),
             _ => ("order.placed", 2),
         }
     }
@@ -132,15 +143,21 @@ impl Case {
         settings.env = world.stack.environment();
         settings.env.extend(place.variables());
         let more = [
+            ("ABANDON_AFTER_SECONDS", "86400"),
             ("AWS_ENDPOINT_URL", aws),
             ("BUCKET_NAME", bucket),
             ("HOLD_BOUND_SECONDS", "900"),
+            ("LATE_AFTER_SECONDS", "900"),
             ("PAYMENT_BASE_URL", provider),
             ("PAYMENT_KEY_SECRET", "dashpot/payment-key"),
             ("PAYMENT_TIMEOUT_MS", "1500"),
+            ("PRICES_TABLE_NAME", place.table.as_str()),
+            ("REPLY_PREFIX", replies::PREFIX),
             ("RETRY_BASE_SECONDS", "1"),
             ("RETRY_CAP_SECONDS", "1"),
+            ("SELLER", "Dashpot"),
             ("SENDER_ADDRESS", "shop@example.com"),
+            ("TAX_PERCENT", "19"),
             ("TOPIC_ARN", &topic),
             ("SCHEDULE_GROUP", "g"),
             ("SCHEDULE_ROLE_ARN", "arn:r"),
@@ -193,11 +210,20 @@ impl Case {
                 create(place, open, world).await?;
             }
             Self::Published => publish_to(place, order, world).await?,
+            Self::Invoiced => payload["capturedAt"] = json!(moment(number)),
+            Self::Quoted => {
+                attempt::offer(place, order, world).await?;
+                let question = json!({ "userId": order, "items": payload["items"].take() });
+                payload = json!({
+                    "replyTo": replies::open(order, world).await?, "deadline": u64::MAX, "question": question,
+                });
+            }
             Self::Picked
             | Self::Written
             | Self::Counted
             | Self::Filed
             | Self::Listed
+            | Self::Watched
             | Self::Unpublishable => {}
         }
         let (event, version) = self.event();

@@ -3,11 +3,11 @@
 use analytics::totals::{self, Period};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use system_tests::real::{Place, attribute};
+use system_tests::real::{Place, Row, attribute};
 
-use super::attempt;
 use super::case::{Case, moment};
 use super::run::Story;
+use super::{attempt, replies};
 use crate::world::World;
 
 impl Case {
@@ -93,6 +93,22 @@ impl Case {
                 let listed = row(format!("g1#order#{order}")).context("no row")?;
                 ensure!(attribute(listed, "version") == "1", "{listed:?}");
             }
+            Self::Watched => {
+                let watched = row(format!("order#{order}")).context("no row")?;
+                ensure!(attribute(watched, "version") == "1", "{watched:?}");
+                let checks = said("order.check");
+                ensure!(checks == 1, "it is checked {checks} times");
+            }
+            Self::Invoiced => check_invoiced(&rows, order, number, world).await?,
+            Self::Quoted => {
+                ensure!(row(format!("quote#event-{order}")).is_some(), "no answer");
+                let answers = replies::all(order, world).await?;
+                let (count, repeats) = (answers.len(), story.repeats());
+                ensure!((1..=1 + repeats).contains(&count), "{count} answers");
+                let first = &answers[0];
+                ensure!(answers.iter().all(|it| it == first), "{answers:?}");
+                ensure!(first.contains("2500"), "{first}");
+            }
             Self::Written => {
                 ensure!(!story.is_repeated("ses"), "the client sent a letter again");
                 let letters = world.letters(order).await?.len();
@@ -118,6 +134,34 @@ impl Case {
         }
         Ok(())
     }
+}
+
+/// It has one number, and the document lies where its row says.
+async fn check_invoiced(rows: &[Row], order: &str, number: usize, world: &World) -> Result<()> {
+    let of = |sort: &str| {
+        let own = |row: &&Row| {
+            attribute(row, "pk") == format!("invoice#{order}") && attribute(row, "sk") == sort
+        };
+        rows.iter().find(own).with_context(|| format!("no {sort}"))
+    };
+    let (numbered, written) = (of("number")?, of("document")?);
+    let name = attribute(numbered, "number");
+    ensure!(attribute(written, "number") == name, "{written:?}");
+    let same = |row: &&Row| attribute(row, "sk") == "number" && attribute(row, "number") == name;
+    ensure!(
+        rows.iter().filter(same).count() == 1,
+        "{name} is assigned twice"
+    );
+    let key = format!(
+        "invoices/{}/{order}.pdf",
+        &dashpot::day(moment(number))[..4]
+    );
+    ensure!(attribute(written, "object") == key, "{written:?}");
+    let bucket = world.shop.target().resources().id("AnalyticsBucket")?;
+    let cabinet = invoices::s3::S3::new(world.shop.target().config(), bucket);
+    let document = cabinet.get(&key).await?;
+    ensure!(document.starts_with(b"%PDF"), "{key} is no PDF");
+    Ok(())
 }
 
 /// How often it was published.

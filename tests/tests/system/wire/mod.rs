@@ -7,6 +7,7 @@
 mod attempt;
 mod case;
 mod check;
+mod replies;
 mod run;
 
 use std::collections::BTreeMap;
@@ -100,6 +101,24 @@ pub(crate) async fn no_call_of_listing_that_goes_wrong_loses_or_doubles_anything
     world: &World,
 ) -> Result<()> {
     survive(world, &[Case::Listed]).await
+}
+
+pub(crate) async fn no_call_of_deadlines_that_goes_wrong_loses_or_doubles_anything(
+    world: &World,
+) -> Result<()> {
+    survive(world, &[Case::Watched]).await
+}
+
+pub(crate) async fn no_call_of_invoices_that_goes_wrong_loses_or_doubles_anything(
+    world: &World,
+) -> Result<()> {
+    survive(world, &[Case::Invoiced]).await
+}
+
+pub(crate) async fn no_call_of_quotes_that_goes_wrong_loses_or_doubles_anything(
+    world: &World,
+) -> Result<()> {
+    survive(world, &[Case::Quoted]).await
 }
 
 async fn survive(world: &World, cases: &[Case]) -> Result<()> {
