@@ -84,9 +84,10 @@ where
         let (messages, deadline, clock) = (batch.messages, batch.deadline, batch.clock);
         let read = |&index: &usize| async move {
             let message = &messages[index];
-            let (event, subject) = self.desk.read::<E>(message, clock).await?;
+            let now = clock.now();
+            let (event, subject) = self.desk.read::<E>(message, clock, now).await?;
             let (service, metadata) = (self.desk.service, event.metadata());
-            let cx = Context::of(service, message, metadata, &subject, deadline, clock);
+            let cx = Context::of(service, message, metadata, &subject, deadline, clock, now);
             let once = AssertUnwindSafe(|| self.handler.once(&event, &cx));
             match catch_unwind(once) {
                 Ok(row) => {

@@ -38,7 +38,12 @@ impl Clock {
     /// Now, in milliseconds since the Unix epoch.
     #[must_use]
     pub fn now(&self) -> u64 {
-        let passed = self.since.elapsed().as_millis();
+        self.when(Instant::now())
+    }
+
+    /// What it shows at a moment.
+    pub(crate) fn when(&self, moment: Instant) -> u64 {
+        let passed = moment.saturating_duration_since(self.since).as_millis();
         self.millis
             .saturating_add(u64::try_from(passed).unwrap_or(u64::MAX))
     }

@@ -60,7 +60,7 @@ impl Context {
         }
     }
 
-    /// The context of a message that was read.
+    /// The context of a message that was taken up at `now`, and read.
     pub(crate) fn of(
         service: &'static str,
         message: &Message<'_>,
@@ -68,10 +68,10 @@ impl Context {
         subject: &Subject,
         deadline: Instant,
         clock: Clock,
+        now: u64,
     ) -> Self {
         let event_id = subject.event_id.clone().unwrap_or_default();
         let correlation_id = subject.correlation_id.clone();
-        let now = clock.now();
         Self {
             service,
             correlation_id: correlation_id.unwrap_or_else(|| event_id.clone()),

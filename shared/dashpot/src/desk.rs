@@ -50,11 +50,12 @@ impl<Q> Desk<Q> {
 }
 
 impl<Q: Queue> Desk<Q> {
-    /// Reads a message; one that cannot be read has its outcome.
+    /// Reads a message that was taken up at `now`; one that cannot be read has its outcome.
     pub(crate) async fn read<E: FromMessage>(
         &self,
         message: &Message<'_>,
         clock: Clock,
+        now: u64,
     ) -> Result<(E, Subject), Outcome> {
         let decode = AssertUnwindSafe(|| match &message.defect {
             Some(defect) => Err(Undecodable::malformed(defect)),
@@ -62,7 +63,7 @@ impl<Q: Queue> Desk<Q> {
         });
         let (subject, problem, detail) = match catch_unwind(decode) {
             Ok(Ok(event)) => {
-                let subject = Subject::of(message, &event, clock.now());
+                let subject = Subject::of(message, &event, now);
                 return Ok((event, subject));
             }
             Ok(Err(undecodable)) => {

@@ -7,7 +7,7 @@
 
 use dashpot_envelope::RawMetadata;
 
-use crate::scan::plain_end;
+use crate::scan::{Scan, plain_end, set};
 
 /// JSON's white space.
 const SPACE: [char; 4] = [' ', '\n', '\r', '\t'];
@@ -22,43 +22,75 @@ pub(crate) struct Glance<'a> {
 /// The three parts of an envelope, where there is nothing else in it.
 pub(crate) fn glance(content: &str) -> Option<Glance<'_>> {
     let (mut event_type, mut payload, mut metadata) = (None, None, None);
-    let mut rest = content.trim_start_matches(SPACE).strip_prefix('{')?;
-    loop {
-        let key = rest.trim_start_matches(SPACE).strip_prefix('"')?;
-        let (key, after) = key.split_at(plain_end(key.as_bytes(), 0)?);
-        let value = after.strip_prefix('"')?.trim_start_matches(SPACE);
-        let value = value.strip_prefix(':')?;
-        let end = match key {
-            "payload" if event_type.is_some() && metadata.is_some() => before_end(value),
-            "payload" if event_type.is_some() => before(value, "\"metadata\""),
-            "payload" if metadata.is_some() => before(value, "\"type\""),
-            "metadata" if event_type.is_some() && payload.is_some() => before_end(value),
-            _ => None,
-        };
-        let end = end.or_else(|| extent(value.as_bytes()))?;
-        let (value, after) = value.split_at(end);
-        let value = value.trim_matches(SPACE);
-        let first = match key {
-            "type" => event_type.replace(name(value)?).is_none(),
-            "payload" => payload.replace(value).is_none(),
-            "metadata" => metadata
-                .replace(strict_json::from_str(value).ok()?)
-                .is_none(),
-            _ => false,
-        };
-        if !first {
-            return None;
+    let mut scan = Scan::new(content);
+    scan.object(|scan, key| match key {
+        "type" => {
+            let name = scan.name().filter(|name| !name.is_empty())?;
+            set(&mut event_type, name)
         }
-        let Some(next) = after.strip_prefix(',') else {
-            let end = after.strip_prefix('}')?.trim_start_matches(SPACE);
-            return end.is_empty().then_some(Glance {
-                event_type: event_type?,
-                payload: payload?,
-                metadata: metadata?,
-            });
-        };
-        rest = next;
-    }
+        "payload" => {
+            let rest = scan.rest()?;
+            let end = match (event_type.is_some(), metadata.is_some()) {
+                (true, true) => before_end(rest),
+                (true, false) => before(rest, "\"metadata\""),
+                (false, true) => before(rest, "\"type\""),
+                (false, false) => None,
+            };
+            let end = end.or_else(|| extent(rest.as_bytes()))?;
+            scan.at += end;
+            set(&mut payload, rest[..end].trim_end_matches(SPACE))
+        }
+        "metadata" => {
+            let (read, end) = usual(scan.rest()?).or_else(|| unusual(scan.rest()?))?;
+            scan.at += end;
+            set(&mut metadata, read)
+        }
+        _ => None,
+    })?;
+    scan.space();
+    (scan.at == content.len()).then_some(())?;
+    Some(Glance {
+        event_type: event_type?,
+        payload: payload?,
+        metadata: metadata?,
+    })
+}
+
+/// Metadata of plain names and numbers, and nothing else; and where they end.
+fn usual(text: &str) -> Option<(RawMetadata<'_>, usize)> {
+    let (mut id, mut correlation_id, mut causation_id) = (None, None, None);
+    let (mut source, mut subject) = (None, None);
+    let (mut timestamp, mut version, mut hops) = (None, None, None);
+    let mut scan = Scan::new(text);
+    scan.object(|scan, key| match key {
+        "id" => set(&mut id, scan.name()?.into()),
+        "timestamp" => set(&mut timestamp, scan.number()?),
+        "correlationId" => set(&mut correlation_id, scan.name()?.into()),
+        "causationId" => set(&mut causation_id, scan.name()?.into()),
+        "version" => set(&mut version, scan.number()?.try_into().ok()?),
+        "source" => set(&mut source, scan.name()?.into()),
+        "subject" => set(&mut subject, scan.name()?.into()),
+        "hops" => set(&mut hops, scan.number()?.try_into().ok()?),
+        _ => None,
+    })?;
+    let metadata = RawMetadata {
+        id,
+        timestamp,
+        correlation_id,
+        causation_id,
+        version: version.unwrap_or(1),
+        source,
+        subject,
+        hops: hops.unwrap_or(0),
+    };
+    Some((metadata, scan.at))
+}
+
+/// Any other metadata.
+fn unusual(text: &str) -> Option<(RawMetadata<'_>, usize)> {
+    let end = extent(text.as_bytes())?;
+    let metadata = strict_json::from_str(&text[..end]).ok()?;
+    Some((metadata, end))
 }
 
 /// Where a value ends if this member alone follows: what stands before it is JSON then, and nothing else is.
@@ -72,13 +104,6 @@ fn before(value: &str, member: &str) -> Option<usize> {
 fn before_end(value: &str) -> Option<usize> {
     let value = value.trim_end_matches(SPACE).strip_suffix('}')?;
     Some(value.len())
-}
-
-/// A name without an escape and of visible ASCII, as names usually are.
-fn name(value: &str) -> Option<&str> {
-    let name = value.strip_prefix('"')?.strip_suffix('"')?;
-    let plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
-    (matches!(name.len(), 1..=256) && name.bytes().all(plain)).then_some(name)
 }
 
 /// Where a member's value ends: at the comma or the bracket that is not its own.

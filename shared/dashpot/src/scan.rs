@@ -12,13 +12,16 @@ use crate::message::{Attributes, Message};
 /// Objects and lists in a record lie no deeper: SQS's own attributes are two deep.
 const DEEPEST: usize = 8;
 
+/// The longest name or id, in bytes: see `dashpot_envelope`.
+const LONGEST_NAME: usize = 256;
+
 /// How much of a body is made room for at first: one that is larger makes its buffer grow. With what stands before its first
 /// escape, and the window, it is what glibc's allocator has at hand: up to 1,032 bytes.
 const USUAL_BODY: usize = 1000;
 
 /// The records of the event.
 pub(crate) fn records(event: &str) -> Option<Vec<Message<'_>>> {
-    let mut scan = Scan { text: event, at: 0 };
+    let mut scan = Scan::new(event);
     let mut records = None;
     scan.object(|scan, key| match key {
         "Records" if records.is_none() => {
@@ -37,12 +40,55 @@ pub(crate) fn records(event: &str) -> Option<Vec<Message<'_>>> {
     (scan.at == event.len()).then_some(records).flatten()
 }
 
-struct Scan<'a> {
+/// Reads JSON from one place to the next. A call that gives nothing has stopped somewhere: whoever knows another way begins anew.
+pub(crate) struct Scan<'a> {
     text: &'a str,
-    at: usize,
+    pub(crate) at: usize,
 }
 
 impl<'a> Scan<'a> {
+    pub(crate) fn new(text: &'a str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    /// The text from the next value on.
+    pub(crate) fn rest(&mut self) -> Option<&'a str> {
+        self.peek()?;
+        self.text.get(self.at..)
+    }
+
+    /// Reads a name or an id as most are: of visible ASCII, without an escape.
+    pub(crate) fn name(&mut self) -> Option<&'a str> {
+        self.take(b'"')?;
+        let start = self.at;
+        let end = self.plain_end()?;
+        let name = &self.text[start..end];
+        // Not `all`: without a way out in the middle the compiler looks at many at once.
+        let visible = name
+            .bytes()
+            .fold(true, |visible, byte| visible & matches!(byte, b' '..=b'~'));
+        self.at = end;
+        (visible && name.len() <= LONGEST_NAME).then_some(())?;
+        // Where there is a backslash, this is no name as most are.
+        self.take(b'"').map(|()| name)
+    }
+
+    /// Reads a number as times and versions are: whole and not negative.
+    pub(crate) fn number(&mut self) -> Option<u64> {
+        let first = self.peek()?;
+        let digits = &self.text.as_bytes()[self.at..];
+        let (mut count, mut number) = (0, 0_u64);
+        while let Some(digit @ b'0'..=b'9') = digits.get(count) {
+            number = number
+                .checked_mul(10)?
+                .checked_add(u64::from(digit - b'0'))?;
+            count += 1;
+        }
+        self.at += count;
+        // None at all, or a zero before others: neither is a number.
+        (count == 1 || count > 1 && first != b'0').then_some(number)
+    }
+
     fn record(&mut self) -> Option<Message<'a>> {
         let (mut id, mut receipt, mut body, mut source) = (None, None, None, None);
         let (mut attributes, mut from_sender) = (None, None);
@@ -87,7 +133,10 @@ impl<'a> Scan<'a> {
     }
 
     /// Reads an object; `member` takes each key and reads its value.
-    fn object(&mut self, mut member: impl FnMut(&mut Self, &'a str) -> Option<()>) -> Option<()> {
+    pub(crate) fn object(
+        &mut self,
+        mut member: impl FnMut(&mut Self, &'a str) -> Option<()>,
+    ) -> Option<()> {
         self.take(b'{')?;
         if self.peek()? == b'}' {
             return self.take(b'}');
@@ -245,7 +294,7 @@ impl<'a> Scan<'a> {
     }
 
     #[cold]
-    fn space(&mut self) {
+    pub(crate) fn space(&mut self) {
         let bytes = self.text.as_bytes();
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = bytes.get(self.at) {
             self.at += 1;
@@ -365,7 +414,7 @@ fn plain_bytes(special: u64) -> usize {
 }
 
 /// A member that is there twice is not as SQS writes it.
-fn set<T>(member: &mut Option<T>, value: T) -> Option<()> {
+pub(crate) fn set<T>(member: &mut Option<T>, value: T) -> Option<()> {
     member.replace(value).is_none().then_some(())
 }
 

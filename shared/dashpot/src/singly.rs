@@ -45,9 +45,16 @@ where
         pipeline::handle_batch(self, payload, invocation).await
     }
 
-    /// One message from its body to its fate.
-    async fn run_one(&self, message: &Message<'_>, deadline: Instant, clock: Clock) -> Outcome {
-        let (event, subject) = match self.desk.read::<E>(message, clock).await {
+    /// One message, taken up just now, from its body to its fate.
+    async fn run_one(
+        &self,
+        message: &Message<'_>,
+        taken_up: Instant,
+        deadline: Instant,
+        clock: Clock,
+    ) -> Outcome {
+        let now = clock.when(taken_up);
+        let (event, subject) = match self.desk.read::<E>(message, clock, now).await {
             Ok(read) => read,
             Err(outcome) => return outcome,
         };
@@ -59,6 +66,7 @@ where
             &subject,
             deadline,
             clock,
+            now,
         );
         let start = Instant::now();
         let run = AssertUnwindSafe(self.mode.run(&self.handler, event, &mut cx)).catch_unwind();
@@ -117,10 +125,11 @@ where
         let mut free = None;
         loop {
             while running.len() < self.concurrency
-                && Instant::now() < deadline
+                && let now = Instant::now()
+                && now < deadline
                 && let Some(index) = lanes.next()
             {
-                let run = self.run_one(&messages[index], deadline, clock);
+                let run = self.run_one(&messages[index], now, deadline, clock);
                 let mut run = match free.take() {
                     Some(mut place) => {
                         Pin::set(&mut place, run);

@@ -52,26 +52,15 @@ impl Case {
             }
             Self::Malformed => {
                 // Sent before it is deleted, so there may be more.
+                let parked = dead.len();
                 ensure!(
-                    !dead.is_empty() && reasons.iter().all(|reason| **reason == "malformed"),
+                    (1..=1 + story.repeats()).contains(&parked)
+                        && reasons.iter().all(|reason| **reason == "malformed"),
                     "{reasons:?}"
-                );
-                ensure!(
-                    dead.len() <= 1 + story.repeats(),
-                    "{} dead letters",
-                    dead.len()
                 );
             }
             Self::Captured => {
-                let payment = world.payment(order).await?;
-                let taken = payment.amount_received == payment.amount;
-                ensure!(taken && payment.acted("capture") == 1, "{payment:?}");
-                let entries = rows.iter().filter(|row| {
-                    attribute(row, "pk") == format!("payment#{order}")
-                        && attribute(row, "kind") == "captured"
-                });
-                let counts = (entries.count(), said("payment.captured"));
-                ensure!(counts == (1, 1), "(entries, events) are {counts:?}");
+                check_captured(&rows, order, said("payment.captured"), world).await?;
             }
             Self::Picked | Self::Withdrawn => {
                 let (state, event) = match self {
@@ -102,12 +91,7 @@ impl Case {
             Self::Invoiced => check_invoiced(&rows, order, number, world).await?,
             Self::Quoted => {
                 ensure!(row(format!("quote#event-{order}")).is_some(), "no answer");
-                let answers = replies::all(order, world).await?;
-                let (count, repeats) = (answers.len(), story.repeats());
-                ensure!((1..=1 + repeats).contains(&count), "{count} answers");
-                let first = &answers[0];
-                ensure!(answers.iter().all(|it| it == first), "{answers:?}");
-                ensure!(first.contains("2500"), "{first}");
+                check_answered(order, story, world).await?;
             }
             Self::Written => {
                 ensure!(!story.is_repeated("ses"), "the client sent a letter again");
@@ -125,10 +109,10 @@ impl Case {
                 );
             }
             Self::Unpublishable => {
+                let parked = dead.len();
                 ensure!(
-                    !dead.is_empty() && dead.len() <= 1 + story.repeats(),
-                    "{} dead letters",
-                    dead.len()
+                    (1..=1 + story.repeats()).contains(&parked),
+                    "{parked} dead letters"
                 );
             }
         }
@@ -161,6 +145,31 @@ async fn check_invoiced(rows: &[Row], order: &str, number: usize, world: &World)
     let cabinet = invoices::s3::S3::new(world.shop.target().config(), bucket);
     let document = cabinet.get(&key).await?;
     ensure!(document.starts_with(b"%PDF"), "{key} is no PDF");
+    Ok(())
+}
+
+/// The answer came, perhaps more than once, and each time the same.
+async fn check_answered(order: &str, story: &Story, world: &World) -> Result<()> {
+    let answers = replies::all(order, world).await?;
+    let (count, repeats) = (answers.len(), story.repeats());
+    ensure!((1..=1 + repeats).contains(&count), "{count} answers");
+    ensure!(
+        answers.iter().all(|it| *it == answers[0]) && answers[0].contains("2500"),
+        "{answers:?}"
+    );
+    Ok(())
+}
+
+/// It is captured once: at the provider, in the ledger, and by what was said.
+async fn check_captured(rows: &[Row], order: &str, said: usize, world: &World) -> Result<()> {
+    let payment = world.payment(order).await?;
+    let taken = payment.amount_received == payment.amount;
+    ensure!(taken && payment.acted("capture") == 1, "{payment:?}");
+    let entries = rows.iter().filter(|row| {
+        attribute(row, "pk") == format!("payment#{order}") && attribute(row, "kind") == "captured"
+    });
+    let counts = (entries.count(), said);
+    ensure!(counts == (1, 1), "(entries, events) are {counts:?}");
     Ok(())
 }
 
