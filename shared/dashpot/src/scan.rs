@@ -16,7 +16,7 @@ const DEEPEST: usize = 8;
 const LONGEST_NAME: usize = 256;
 
 /// How much of a body is made room for at first: one that is larger makes its buffer grow. With what stands before its first
-/// escape, and the window, it is what glibc's allocator has at hand: up to 1,032 bytes.
+/// escape, and the room for a word, it is what glibc's allocator has at hand: up to 1,032 bytes.
 const USUAL_BODY: usize = 1000;
 
 /// The records of the event.
